@@ -1,0 +1,164 @@
+"""The suite format: what one line may hold, and what its rule demands of its target."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from data.lines import NOT_BLANK
+
+Text = Annotated[str, StringConstraints(pattern=NOT_BLANK)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ExactRule(_Strict):
+    """The whole answer is the target, or one of several, normalised unless that is refused."""
+
+    kind: Literal["exact"]
+    normalize: bool = True
+
+
+class NumericRule(_Strict):
+    """The answer's number is the target, within the tolerance."""
+
+    kind: Literal["numeric"]
+    tolerance: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+class ChoiceRule(_Strict):
+    """The answer names one of the choices: the target."""
+
+    kind: Literal["choice"]
+    choices: list[Text] = Field(min_length=2)
+
+
+class JsonRule(_Strict):
+    """The answer's JSON equals the target, in the given keys only if there are any."""
+
+    kind: Literal["json"]
+    keys: list[Text] | None = Field(None, min_length=1)
+
+
+class FunctionCallRule(_Strict):
+    """The answer calls the target's function with its arguments; null forbids any call."""
+
+    kind: Literal["function_call"]
+
+
+Rule = Annotated[
+    ExactRule | NumericRule | ChoiceRule | JsonRule | FunctionCallRule,
+    Field(discriminator="kind"),
+]
+
+
+class DocumentRow(_Strict):
+    """A text the answer must stay inside."""
+
+    id: Text
+    title: Text
+    text: Text
+
+
+class Function(BaseModel):
+    """The part of an OpenAI tool that has a name; servers add keys of their own."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: Text
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class Tool(BaseModel):
+    """An OpenAI tool definition."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    type: Literal["function"]
+    function: Function
+
+
+class Row(_Strict):
+    """One line of a suite file: an item whose half may still be open.
+
+    Every public format is read into this, so one set of checks serves them all.
+    """
+
+    id: Text
+    category: Text
+    turns: list[Text] = Field(default=[], max_length=100)
+    text: Text | None = None
+    target: Any = None
+    rule: Rule | None = None
+    rubric: list[Text] = []
+    reference: list[Text] = []
+    documents: list[DocumentRow] = []
+    tools: list[Tool] = []
+    language: Annotated[str, StringConstraints(pattern="^[a-z]{2,3}$")] = "ja"
+    split: Literal["search", "held_out"] | None = None
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The user's turns, however they were written."""
+        return tuple(self.turns) if self.text is None else (self.text,)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Row:
+        if bool(self.turns) == (self.text is not None):
+            raise ValueError("give `turns` or `text`, one of them")
+        if self.reference and len(self.reference) != len(self.questions):
+            raise ValueError("`reference` has not one text for each turn")
+        if len({d.id for d in self.documents}) != len(self.documents):
+            raise ValueError("two documents have the same id")
+        fault = self._target_fault()
+        if fault:
+            raise ValueError(fault)
+        return self
+
+    def _target_fault(self) -> str:
+        """Return what keeps the rule from being applied to the target, or nothing."""
+        match self.rule:
+            case None:
+                return ""
+            case FunctionCallRule():
+                return self._call_fault()
+            case _ if self.target is None:
+                return f"a rule {self.rule.kind} without a `target`"
+            case ExactRule() if not _is_text(self.target):
+                return "the target of a rule exact must be a text or a list of texts"
+            case NumericRule() if not _is_number(self.target):
+                return "the target of a rule numeric must be a number"
+            case ChoiceRule(choices=choices) if self.target not in choices:
+                return "the target is none of the choices"
+            case JsonRule(keys=list(keys)) if not _has(self.target, keys):
+                return "the target lacks one of the rule's keys"
+        return ""
+
+    def _call_fault(self) -> str:
+        if "target" not in self.model_fields_set:
+            return "a rule function_call without a `target` (null: no call must be made)"
+        match self.target:
+            case None:
+                return ""
+            case {"name": str(name), "arguments": dict(), **others} if not others:
+                known = any(tool.function.name == name for tool in self.tools)
+                return "" if known else "the target calls a function that is not in `tools`"
+        return "the target of a rule function_call must be {name, arguments} or null"
+
+
+def _is_text(value: object) -> bool:
+    several = value if isinstance(value, list) else [value]
+    return bool(several) and all(isinstance(text, str) and text for text in several)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _has(target: object, keys: list[str]) -> bool:
+    return isinstance(target, dict) and target.keys() >= set(keys)
