@@ -1,0 +1,1 @@
+"""How one request reaches one model: dialects, queues, keys, tokens."""

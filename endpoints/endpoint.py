@@ -1,0 +1,201 @@
+"""One request to one server: a checked reply or one classified error.
+
+The only module that imports openai. Its client is used for what it does well (connections,
+headers, error statuses) and for nothing else: retries, deadlines, redirects and the reading of
+replies are ours, because 3.54 retries on its own terms, limits each read and not the whole,
+sends a prompt on to wherever a 307 points, and returns an error body as a completion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import openai
+import orjson
+
+from data.errors import (
+    ConnectionFailedError,
+    EndpointError,
+    MalformedReplyError,
+    RequestError,
+    TimedOutError,
+)
+from endpoints.failure import classify, clean
+from endpoints.reply import Reply, read_reply
+from endpoints.specs import EndpointSpec
+
+CONNECT_SECONDS = 10.0
+MODELS_SECONDS = 30.0
+LARGEST_BODY = 5 * 1024 * 1024
+NO_KEY = "none"  # openai insists on a key; servers without keys ignore it
+
+
+class Endpoint:
+    """One OpenAI-compatible server.
+
+    Args:
+        spec: Its address, headers and limits.
+        environ: Where the key's variable is looked up.
+
+    Attributes:
+        answered: Whether the server has said anything since this object was made.
+
+    Raises:
+        EndpointError: The key's variable is unset, or holds what no header can carry.
+    """
+
+    def __init__(self, spec: EndpointSpec, environ: Mapping[str, str] = os.environ) -> None:
+        self.spec = spec
+        self.answered = False
+        self._key = _key(spec, environ)
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key or NO_KEY,
+            base_url=spec.base_url,
+            max_retries=0,
+            timeout=httpx2.Timeout(None, connect=CONNECT_SECONDS),
+            default_headers=_headers(spec),  # type: ignore[arg-type] # Omit takes a header out
+            http_client=openai.DefaultAioHttpClient(
+                follow_redirects=False,
+                # Above our own limit, so that no request waits unseen inside the pool.
+                limits=httpx2.Limits(
+                    max_connections=spec.max_concurrency + 8,
+                    max_keepalive_connections=spec.max_concurrency + 8,
+                ),
+                event_hooks={"response": [self._hear]},
+            ),
+        )
+
+    async def send(self, body: Mapping[str, object], timeout: float) -> Reply:  # noqa: ASYNC109 - per attempt
+        """Send one chat completion request, once.
+
+        Args:
+            body: The whole JSON body.
+            timeout: Seconds until the last byte of the reply must have come.
+
+        Raises:
+            RequestError: Exactly one, of the kind that fits.
+        """
+        with self._boundary(timeout):
+            async with asyncio.timeout(timeout):
+                response = await self._client.post(
+                    "/chat/completions", cast_to=httpx2.Response, content=_encoded(body)
+                )
+            return read_reply(response.content)
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Return what the server lists at /models, as it says it; nothing if it has no list.
+
+        Raises:
+            RequestError: Exactly one, of the kind that fits.
+        """
+        with self._boundary(MODELS_SECONDS):
+            async with asyncio.timeout(MODELS_SECONDS):
+                try:
+                    response = await self._client.get("/models", cast_to=httpx2.Response)
+                except openai.NotFoundError:
+                    return []
+            return _models(response.content)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def _hear(self, response: httpx2.Response) -> None:
+        self.answered = True
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _Bounded(response.stream)
+
+    @contextmanager
+    def _boundary(self, timeout: float) -> Iterator[None]:
+        """Turn whatever goes wrong inside into one `RequestError` that does not tell the key."""
+        try:
+            try:
+                yield
+            except TimeoutError:
+                raise TimedOutError(f"no whole reply within {timeout:g} s") from None
+            except openai.APIStatusError as error:
+                response = error.response
+                raise classify(response.status_code, response.headers, response.content) from None
+            except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
+                raise ConnectionFailedError(clean(_story(error))) from None
+        except RequestError as error:
+            if self._key:
+                error.args = (str(error).replace(self._key, "***"),)
+            raise
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that is not read beyond what any reply can need."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise MalformedReplyError(f"a body of more than {LARGEST_BODY} bytes")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:
+    if spec.api_key_env is None:
+        return ""
+    key = environ.get(spec.api_key_env, "").strip()
+    place, name = f"endpoint {spec.name}", spec.api_key_env
+    if not key:
+        raise EndpointError(
+            f"the variable {name} is not set", place=place, remedy=f"export {name}=<the key>"
+        )
+    if not key.isascii() or not key.isprintable():
+        raise EndpointError(
+            f"{name} holds characters no key has", place=place, remedy=f"set {name} again"
+        )
+    return key
+
+
+def _headers(spec: EndpointSpec) -> dict[str, str | openai.Omit]:
+    return {
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",  # so that the bound of a body bounds its text
+        # From the environment openai would send these two to every server.
+        "OpenAI-Organization": openai.Omit(),
+        "OpenAI-Project": openai.Omit(),
+        **spec.headers,
+    }
+
+
+def _encoded(body: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # a lone surrogate in a text of the user's
+        return json.dumps(body).encode("ascii")
+
+
+def _models(body: bytes) -> list[dict[str, Any]]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedReplyError("/models is no JSON") from None
+    if isinstance(value, dict):
+        value = value.get("data") or value.get("models") or []
+    if not isinstance(value, list):
+        raise MalformedReplyError("/models holds no list")
+    return [entry for entry in value if isinstance(entry, dict)]
+
+
+def _story(error: BaseException) -> str:
+    """Return the innermost cause: the outer ones only say that something failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

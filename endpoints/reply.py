@@ -1,0 +1,174 @@
+"""Checking a 200: it may hold an error, a web page, half a JSON text, or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from data.errors import (
+    EmptyReplyError,
+    FilteredError,
+    MalformedReplyError,
+    RequestError,
+    ServerFailedError,
+)
+from endpoints import dialects
+from endpoints.failure import classify, clean
+
+_REASONING = re.compile(r"<think>.*?</think>", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A chat completion as one server gave it; its text is never empty.
+
+    Attributes:
+        usage: Prompt and completion tokens; None where the server does not count.
+        served: The model that answered, as the server calls it.
+    """
+
+    text: str
+    finish_reason: str
+    usage: tuple[int, int] | None
+    served: str
+
+
+def read_reply(body: bytes) -> Reply:
+    """Return the completion in the body of a 200.
+
+    Raises:
+        MalformedReplyError: No chat completion, or an error of no known kind.
+        EmptyReplyError: A completion without text, or with nothing but reasoning.
+        FilteredError: The server withheld the text.
+        ServerFailedError: The server broke the reply off.
+        RequestError: The error that the body states.
+    """
+    value = _object(body)
+    if value.get("error") or value.get("object") == "error":
+        raise _stated(value, body)
+    usage = _usage(value.get("usage"))
+    choice = _first(value.get("choices"))
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise MalformedReplyError("a choice without a message", usage=usage)
+    reason = choice.get("finish_reason")
+    reason = reason if isinstance(reason, str) and reason else "unknown"
+    _check_whole(message, reason, usage)
+    text, whole = _without_reasoning(_text(message))
+    if not text.strip():
+        raise EmptyReplyError(f"no text, finish_reason {clean(reason)}", usage=usage)
+    served = value.get("model")
+    return Reply(
+        text=text,
+        finish_reason=reason if whole else "length",
+        usage=usage,
+        served=served if isinstance(served, str) else "",
+    )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = _json(body)
+    except (ValueError, RecursionError) as error:
+        start = clean(body[:200].decode("utf-8", "replace"))
+        raise MalformedReplyError(f"no JSON ({type(error).__name__}): {start}") from None
+    if not isinstance(value, dict):
+        raise MalformedReplyError(f"JSON, but no object: {clean(str(value)[:200])}")
+    return value
+
+
+def _json(body: bytes) -> object:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # orjson refuses escaped lone surrogates, which models do write
+        return json.loads(body.decode("utf-8"))
+
+
+def _stated(value: dict[str, Any], body: bytes) -> RequestError:
+    error = value.get("error") or value
+    code = str(error.get("code")) if isinstance(error, dict) else ""
+    status = int(code) if re.fullmatch(r"[45]\d\d", code) else 0
+    return classify(status, {}, body, otherwise=MalformedReplyError)
+
+
+def _first(choices: object) -> dict[str, Any]:
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise MalformedReplyError("a completion without choices")
+    return choices[0]
+
+
+def _check_whole(message: dict[str, Any], reason: str, usage: tuple[int, int] | None) -> None:
+    if reason == "content_filter":
+        raise FilteredError("finish_reason content_filter", usage=usage)
+    if message.get("refusal") and not message.get("content"):
+        raise FilteredError(clean(f"refusal: {message['refusal']}"), usage=usage)
+    if reason in dialects.BROKEN_OFF:
+        raise ServerFailedError(f"finish_reason {reason}", usage=usage)
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        content = "".join(part for part in parts if isinstance(part, str))
+    if isinstance(content, str) and content.strip():
+        return _storable(content)
+    calls = message.get("tool_calls")
+    return _calls(calls) if isinstance(calls, list) else ""
+
+
+def _storable(text: str) -> str:
+    """Return text that UTF-8 and PostgreSQL can hold: no lone surrogates, no NUL."""
+    text = text.replace("\x00", "")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _calls(calls: list[object]) -> str:
+    """Return a message's function calls as JSON text: one as an object, several as a list."""
+    functions = (call.get("function") for call in calls if isinstance(call, dict))
+    out = [
+        {"name": function.get("name"), "arguments": _arguments(function.get("arguments"))}
+        for function in functions
+        if isinstance(function, dict)
+    ]
+    if not out:
+        return ""
+    return _storable(json.dumps(out[0] if len(out) == 1 else out, ensure_ascii=False))
+
+
+def _arguments(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _without_reasoning(text: str) -> tuple[str, bool]:
+    """Return the text less its reasoning, and whether the reasoning was closed."""
+    if "think>" not in text:
+        return text, True
+    text = _REASONING.sub("", text)
+    # Many templates open the block in the prompt, so that the reply holds only its end.
+    text = text.rpartition("</think>")[2]
+    text, opened, _ = text.partition("<think>")
+    return text.strip(), not opened
+
+
+def _usage(value: object) -> tuple[int, int] | None:
+    if not isinstance(value, dict):
+        return None
+    prompt, completion = value.get("prompt_tokens"), value.get("completion_tokens")
+    if type(prompt) is not int or type(completion) is not int or min(prompt, completion) < 0:
+        return None  # `type`, because JSON's true is an int as well
+    return prompt, completion

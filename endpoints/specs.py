@@ -1,0 +1,56 @@
+"""What is known of an endpoint and of a model it serves, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """One OpenAI-compatible server.
+
+    Attributes:
+        api_key_env: Name of the variable that holds the key; None for a server without keys.
+        max_concurrency: Most requests in flight.
+        timeout: Seconds for one attempt, from when it is sent.
+        identity: What stands for the server in keys and pins: its base URL unless the user says
+            that another address is the same server.
+    """
+
+    name: str
+    base_url: str
+    api_key_env: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    max_concurrency: int = 16
+    timeout: float = 180.0
+    identity: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        object.__setattr__(self, "identity", self.identity or self.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model as one endpoint serves it.
+
+    Attributes:
+        name: The name used everywhere in kumiawase.
+        endpoint: Name of its endpoint.
+        served_name: The name the server knows it by.
+        family: Models of one family share their errors and their taste; the name if unknown.
+        context: Tokens of prompt and reply together; None when unknown.
+        input_price, output_price: USD per million tokens.
+        extra_body: Sent with every request.
+    """
+
+    name: str
+    endpoint: str
+    served_name: str
+    family: str
+    context: int | None = None
+    input_price: float = 0.0
+    output_price: float = 0.0
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
