@@ -1,0 +1,1 @@
+"""How an ensemble answers: agents, layers, references, synthesis."""
