@@ -1,0 +1,44 @@
+"""An item's score: its rule, a judge, or both."""
+
+from __future__ import annotations
+
+from data.digest import digest
+from data.suites.item import Item
+from judges.rules import RULES_VERSION, check
+from judges.score import Judge, Score
+from moa.answer import Answer
+
+
+class CombinedJudge:
+    """Lets rules speak where items have them and asks another judge for the rest."""
+
+    def __init__(self, judge: Judge) -> None:
+        """Put rules before a judge."""
+        self._judge = judge
+        self.name = judge.name
+        self.digest = digest({"rules": RULES_VERSION, "judge": judge.digest})
+
+    async def score(self, item: Item, answer: Answer) -> tuple[Score, ...]:
+        """Return the item's score and behind it those it was made of.
+
+        A rule alone costs no call; with a rubric besides, the item is worth the mean of rule and
+        judge, and unscored without the judge's verdict; without a rule the judge alone decides.
+
+        Raises:
+            BudgetSpentError: A verdict could not be paid.
+            UserError: Only the user can mend what is wrong.
+        """
+        if item.rule is None:
+            return await self._judge.score(item, answer)
+        rule = check(item.rule, item.target, answer.texts[-1])
+        if not item.rubric:
+            return (rule,)
+        judged = await self._judge.score(item, answer)
+        return (_mean(f"{rule.judge}+{self.name}", rule, judged[0]), rule, *judged)
+
+
+def _mean(name: str, rule: Score, judged: Score) -> Score:
+    if rule.value is None or judged.value is None:
+        return Score.unscored(name, judged.reason or rule.reason, judged.explanation)
+    explanation = f"rule {10 * rule.value:g}, {judged.judge} {10 * judged.value:g}"
+    return Score(name, (rule.value + judged.value) / 2, explanation=explanation)

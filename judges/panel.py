@@ -1,0 +1,120 @@
+"""Several judges as one.
+
+A panel of small judges of different families agrees with people better than one large judge and
+favours its own family less (Verga et al. 2024, arXiv 2404.18796).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Protocol
+
+from data.digest import digest
+from data.errors import ConfigError
+from data.suites.item import Item
+from endpoints.specs import ModelSpec
+from judges.rubric import together
+from judges.score import Judge, Score
+from moa.answer import Answer
+
+MOST_MEMBERS = 3
+
+
+class Member(Judge, Protocol):
+    """A judge that belongs to a family of models."""
+
+    @property
+    def family(self) -> str:
+        """The family of its model."""
+
+
+class PanelJudge:
+    """The mean of its members, each family weighing the same."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        families: Mapping[str, str],
+        *,
+        exclude_own_family: bool,
+    ) -> None:
+        """Make one judge of several.
+
+        Args:
+            members: At least one.
+            families: Model → its family, for every model that may aggregate; a model that is
+                not there is a family of its own.
+            exclude_own_family: Whether members of the aggregator's family keep silent (`self`).
+        """
+        self._members, self._families = tuple(members), families
+        self._exclude = exclude_own_family
+        self.name = "self" if exclude_own_family else "panel"
+        self.digest = digest(
+            {
+                "kind": self.name,
+                "members": sorted((member.digest, member.family) for member in members),
+            }
+        )
+
+    async def score(self, item: Item, answer: Answer) -> tuple[Score, ...]:
+        """Return the panel's score and behind it those of the members that were asked.
+
+        It counts when at least half of the members asked gave a verdict.
+
+        Raises:
+            BudgetSpentError: A verdict could not be paid.
+            UserError: Only the user can mend what is wrong.
+        """
+        asked = self._eligible(answer.aggregator)
+        if not asked:
+            family = self._family(answer.aggregator)
+            return (Score.unscored(self.name, f"no judge outside the family {family}"),)
+        scores = await together(_first(member, item, answer) for member in asked)
+        return (self._pooled(asked, scores), *scores)
+
+    def _eligible(self, aggregator: str) -> tuple[Member, ...]:
+        if not self._exclude:
+            return self._members
+        own = self._family(aggregator)
+        return tuple(member for member in self._members if member.family != own)
+
+    def _family(self, model: str) -> str:
+        return self._families.get(model, model)
+
+    def _pooled(self, asked: Sequence[Member], scores: Sequence[Score]) -> Score:
+        spoken: dict[str, list[float]] = defaultdict(list)
+        for member, score in zip(asked, scores, strict=True):
+            if score.value is not None:
+                spoken[member.family].append(score.value)
+        told = ", ".join(_told(score) for score in scores)
+        verdicts = sum(map(len, spoken.values()))
+        if 2 * verdicts < len(asked):
+            return Score.unscored(self.name, f"{verdicts} of {len(asked)} judges spoke", told)
+        return Score(self.name, fmean(fmean(v) for v in spoken.values()), explanation=told)
+
+
+def choose_members(pool: Sequence[ModelSpec], most: int = MOST_MEMBERS) -> tuple[ModelSpec, ...]:
+    """Return the models of a pool that judge it: the first one of each of the first families.
+
+    Raises:
+        ConfigError: The pool has fewer than two families, so nobody could judge some answers.
+    """
+    firsts = {model.family: model for model in reversed(pool)}
+    members = [model for model in pool if firsts[model.family] is model][:most]
+    if len(members) < 2:
+        raise ConfigError(
+            "`kind: self` needs models of two families, to judge each other",
+            place="judge",
+            remedy="add a model of another family or name judges with `kind: panel`",
+        )
+    return tuple(members)
+
+
+async def _first(member: Member, item: Item, answer: Answer) -> Score:
+    return (await member.score(item, answer))[0]
+
+
+def _told(score: Score) -> str:
+    return f"{score.judge} {'—' if score.value is None else f'{10 * score.value:g}'}"
