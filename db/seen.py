@@ -1,0 +1,114 @@
+"""An evaluation with the numbers of its answers, as the leaderboard compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from db.evaluations import all_of
+from db.records import Evaluation
+from db.statements import Work
+from db.tables import AnswerRow, EvaluationRow
+from judges.statistics import Estimate, estimate
+
+COVERAGE = 0.95  # of the items must be scored, and
+MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
+
+
+@dataclass(slots=True)
+class Seen:
+    """An evaluation and what it saw.
+
+    Attributes:
+        scores: Item → score 0..1, unscored items left out.
+        strata: Item → category.
+        seconds: Latency of each answer; `calls`, `tokens` and `usd` are sums over the answers.
+    """
+
+    evaluation: Evaluation
+    scores: dict[str, float] = field(default_factory=dict)
+    strata: dict[str, str] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the evaluation has ended."""
+        return self.evaluation.state != "RUNNING"
+
+    @property
+    def items(self) -> int:
+        """Items seen."""
+        return self.evaluation.items if self.closed else len(self.seconds)
+
+    @property
+    def unscored(self) -> int:
+        """Items asked that have no score."""
+        if self.closed:
+            return self.evaluation.unscored
+        return len(self.seconds) - len(self.scores)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the items asked that were scored."""
+        asked = len(self.scores) + self.unscored
+        return len(self.scores) / asked if asked else 0.0
+
+    @property
+    def rankable(self) -> bool:
+        """Whether its score may be compared with others'."""
+        few_marked = self.evaluation.marked <= MARKED * max(self.items, 1)
+        whole = self.evaluation.state in {"COMPLETE", "PRUNED"}
+        return whole and bool(self.scores) and few_marked and self.coverage >= COVERAGE
+
+    def percentile(self, q: float) -> float:
+        """Return a percentile of the answers' latency, in seconds."""
+        return float(np.percentile(self.seconds, q)) if self.seconds else 0.0
+
+    def estimate(self, weights: Mapping[str, float]) -> Estimate | None:
+        """Return its score with the interval: as stored, or of what there is so far."""
+        kept = self.evaluation
+        if kept.value is not None and kept.low is not None and kept.high is not None:
+            return Estimate(kept.value, kept.low, kept.high, len(self.scores))
+        return estimate(self.scores, self.strata, weights) if self.scores else None
+
+
+def seen(study: str) -> Work[list[Seen]]:
+    """Return the evaluations of a study with their numbers, oldest first; two queries."""
+    query = (
+        select(
+            AnswerRow.evaluation,
+            AnswerRow.item,
+            AnswerRow.category,
+            AnswerRow.value,
+            AnswerRow.seconds,
+            AnswerRow.calls,
+            AnswerRow.prompt_tokens + AnswerRow.completion_tokens,
+            AnswerRow.usd,
+        )
+        .join(EvaluationRow, AnswerRow.evaluation == EvaluationRow.id)
+        .where(EvaluationRow.study == study)
+        .order_by(AnswerRow.evaluation, AnswerRow.item)
+    )
+
+    def work(connection: Connection) -> list[Seen]:
+        found = {e.id: Seen(e) for e in all_of(study, None)(connection)}
+        for row in connection.execute(query):
+            evaluation, item, category, value, seconds, calls, tokens, usd = row
+            one = found.get(evaluation)
+            if one is not None:  # begun between the two queries
+                one.strata[item] = category
+                if value is not None:
+                    one.scores[item] = value
+                one.seconds.append(seconds)
+                one.calls += calls
+                one.tokens += tokens
+                one.usd += usd
+        return list(found.values())
+
+    return work

@@ -1,0 +1,147 @@
+"""Optuna's study in the same database: opened, locked, read."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Select, and_, column, inspect, select, table
+from sqlalchemy.exc import SQLAlchemyError
+
+from data.digest import text_digest
+from data.errors import StudyError
+from db import engines
+from db.records import Trial
+from db.store import Store
+from db.tables import EvaluationRow, PinRow
+from db.types import read_json
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import BaseSampler
+
+DIGEST, ORIGIN = "digest", "origin"  # names of the user attributes every trial carries
+
+# Optuna's tables as far as they are read here: its own import would cost a reader 0.4 s.
+_STUDIES = table("studies", column("study_id"), column("study_name"))
+_TRIALS = table(
+    "trials", column("trial_id"), column("study_id"), column("number"), column("state")
+)
+_ATTRIBUTES = table(
+    "trial_user_attributes", column("trial_id"), column("key"), column("value_json")
+)
+
+
+def open_study(store_url: str, name: str, sampler: BaseSampler | None = None) -> Study:
+    """Open or create Optuna's study, to be maximised.
+
+    Trials that a dead process left RUNNING are set WAITING: they are asked again with the same
+    number and parameters. Hold `study_lock` around it.
+
+    Raises:
+        StoreError: The database fails.
+    """
+    import optuna
+    from optuna.trial import TrialState
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        storage = optuna.storages.RDBStorage(store_url, engine_kwargs=engines.arguments(store_url))
+        study = optuna.create_study(
+            storage=storage,
+            sampler=sampler,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+        )
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = error if isinstance(error, SQLAlchemyError) else SQLAlchemyError(str(error))
+        raise engines.failure(store_url, cause) from error
+    return study
+
+
+@contextmanager
+def study_lock(url: str, name: str) -> Iterator[None]:
+    """Admit one search to a study; on SQLite by a lock on a file beside the database.
+
+    The lock goes with its process, however that ends. On PostgreSQL nothing is locked.
+
+    Raises:
+        StudyError: Another process searches this study.
+    """
+    file = engines.sqlite_file(url)
+    if file is None:
+        yield
+        return
+    known_by = text_digest(name).removeprefix("sha256:")[:12]  # a study may be called anything
+    lock = file.with_name(f"{file.name}.{known_by}.lock")
+    with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as handle:
+        _take(handle.fileno(), name)
+        handle.truncate()
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+        yield
+
+
+def study_names(store: Store) -> list[str]:
+    """Return the names of all studies in the database, sorted."""
+    return store.read(_names)
+
+
+def trials(store: Store, name: str) -> list[Trial]:
+    """Return Optuna's trials of a study by number; none where no search has begun."""
+
+    def work(connection: Connection) -> list[Trial]:
+        if not inspect(connection).has_table("trials"):
+            return []
+        return [
+            Trial(row.number, row.state, _text(row.digest), _text(row.origin))
+            for row in connection.execute(_query(name))
+        ]
+
+    return store.read(work)
+
+
+def _take(handle: int, name: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.pread(handle, 20, 0).decode().strip() or "unknown"
+        raise StudyError(
+            f"process {holder} is searching it",
+            place=f"study {name!r}",
+            remedy="wait, stop that process, or give --study NEW",
+        ) from None
+
+
+def _names(connection: Connection) -> list[str]:
+    names = set(connection.scalars(select(PinRow.study).distinct()))
+    names.update(connection.scalars(select(EvaluationRow.study).distinct()))
+    if inspect(connection).has_table("studies"):
+        names.update(connection.scalars(select(_STUDIES.c.study_name)))
+    return sorted(names)
+
+
+def _query(name: str) -> Select[Any]:
+    digest, origin = _ATTRIBUTES.alias("digest"), _ATTRIBUTES.alias("origin")
+    joined = _TRIALS.join(_STUDIES, _TRIALS.c.study_id == _STUDIES.c.study_id)
+    for attribute, key in ((digest, DIGEST), (origin, ORIGIN)):
+        same = and_(attribute.c.trial_id == _TRIALS.c.trial_id, attribute.c.key == key)
+        joined = joined.outerjoin(attribute, same)
+    values = digest.c.value_json.label("digest"), origin.c.value_json.label("origin")
+    columns = _TRIALS.c.number, _TRIALS.c.state, *values
+    return (
+        select(*columns)
+        .select_from(joined)
+        .where(_STUDIES.c.study_name == name)
+        .order_by(_TRIALS.c.number)
+    )
+
+
+def _text(value_json: str | None) -> str | None:
+    return None if value_json is None else str(read_json(value_json))

@@ -1,0 +1,144 @@
+"""Optuna's study and our tables in one database, used at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from optuna import Study
+from optuna.samplers import RandomSampler
+from optuna.storages._cached_storage import _CachedStorage
+from optuna.trial import TrialState
+from sqlalchemy import Engine
+
+from data.errors import StudyError
+from db.records import Trial
+from db.store import Store
+from db.studies import open_study, study_lock, study_names, trials
+from tests.conftest import ROOT
+from tests.support.postgres import any_database
+from tests.support.rows import MOA, answer, attempt, completion, item, scores
+
+HOLD = """
+import sys, time
+from db.studies import study_lock
+with study_lock(sys.argv[1], sys.argv[2]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with any_database(request.param, tmp_path) as found:
+        yield found
+
+
+def engine_of(study: Study) -> Engine:
+    storage = study._storage  # noqa: SLF001 - Optuna has no other way to its connections
+    assert isinstance(storage, _CachedStorage)
+    return storage._backend.engine  # noqa: SLF001
+
+
+def close(study: Study) -> None:
+    engine_of(study).dispose()
+
+
+async def test_both_write_at_once(url: str) -> None:
+    with Store.open(url) as store:
+        study = await asyncio.to_thread(open_study, url, "試験", RandomSampler(seed=0))
+
+        def search() -> None:
+            for _ in range(10):
+                trial = study.ask()
+                value = trial.suggest_int("x", 0, 100)
+                trial.set_user_attr("digest", f"d{trial.number}")
+                trial.set_user_attr("origin", "random")
+                study.tell(trial, value)
+
+        async def answers() -> None:
+            begun = await store.begin("試験", "search", "j", "rubric", MOA, "random")
+            for n in range(100):
+                await store.settle(attempt(str(n), str(n)), completion(str(n)))
+                await store.add(begun.id, item(f"i{n}"), answer(), scores())
+
+        await asyncio.gather(asyncio.to_thread(search), answers())
+        expected = [Trial(n, "COMPLETE", f"d{n}", "random") for n in range(10)]
+        assert trials(store, "試験") == expected
+        assert len(store.results(1)) == 100
+        assert store.calls("s") == 100
+        assert trials(store, "other") == []
+        assert study_names(store) == ["試験"]
+        close(study)
+
+
+def test_a_trial_left_running_is_asked_again_as_it_was(url: str) -> None:
+    with Store.open(url) as store:
+        study = open_study(url, "s", RandomSampler(seed=0))
+        study.tell(study.ask(), 0.5)
+        left = [study.ask() for _ in range(2)]
+        asked = [trial.suggest_int("x", 0, 10**9) for trial in left]
+        assert [trial.state for trial in trials(store, "s")] == ["COMPLETE", "RUNNING", "RUNNING"]
+        close(study)
+        again = open_study(url, "s", RandomSampler(seed=1))
+        states = [trial.state for trial in again.get_trials()]
+        assert states == [TrialState.COMPLETE, TrialState.WAITING, TrialState.WAITING]
+        found = [again.ask() for _ in range(2)]
+        assert [trial.number for trial in found] == [1, 2]
+        assert [trial.suggest_int("x", 0, 10**9) for trial in found] == asked
+        assert again.ask().number == 3
+        close(again)
+
+
+def test_a_database_without_a_study_has_no_trials(url: str) -> None:
+    with Store.open(url) as store:
+        assert trials(store, "s") == []
+        assert study_names(store) == []
+
+
+async def test_studies_are_known_by_their_pins_too(url: str) -> None:
+    with Store.open(url) as store:
+        await store.pin("い", {"seed": 0})
+        await store.pin("あ", {"seed": 0})
+        assert study_names(store) == ["あ", "い"]
+
+
+def test_optuna_writes_ahead_too(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'k.sqlite'}"
+    Store.open(url).close()
+    study = open_study(url, "s")
+    engine = engine_of(study)
+    with engine.connect() as connection:
+        pragmas = ("journal_mode", "synchronous", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
+    engine.dispose()
+    assert found == ["wal", 1, 60_000]
+
+
+def test_one_search_a_study(tmp_path: Path) -> None:
+    url, name = f"sqlite:///{tmp_path / 'k.sqlite'}", "../試験"
+    command = [sys.executable, "-c", HOLD, url, name]
+    holder = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    refused = pytest.raises(StudyError, match=f"process {holder.pid} is searching it")
+    with refused, study_lock(url, name):
+        pass
+    with study_lock(url, "another"):
+        pass
+    holder.kill()
+    holder.communicate()
+    refused = pytest.raises(StudyError, match="is searching it")
+    with study_lock(url, name), refused, study_lock(url, name):
+        pass
+    assert {file.suffix for file in tmp_path.iterdir()} == {".lock"}
+
+
+def test_on_postgresql_nothing_is_locked() -> None:
+    url = "postgresql+psycopg://nobody@127.0.0.1:9/x"
+    with study_lock(url, "s"), study_lock(url, "s"):
+        pass
