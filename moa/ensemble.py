@@ -79,9 +79,9 @@ class Ensemble:
 
     @property
     def label(self) -> str:
-        """The ensemble in one line, proposers before the arrow: `2*a + b → c`."""
+        """The ensemble in one line: `2*a@0.7 + b → c` has two draws of a at temperature 0.7."""
         layers = (" + ".join(_short(agent) for agent in layer) for layer in self.layers)
-        return " → ".join((*layers, self.aggregator.model))
+        return " → ".join((*layers, _short(self.aggregator)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of CONTRACT `ensemble`."""
@@ -134,7 +134,8 @@ def _merged(layer: Iterable[Agent]) -> tuple[Agent, ...]:
 
 
 def _short(agent: Agent) -> str:
-    return agent.model if agent.n == 1 else f"{agent.n}*{agent.model}"
+    draws = "" if agent.n == 1 else f"{agent.n}*"
+    return draws + agent.model + (f"@{agent.temperature:g}" if agent.temperature else "")
 
 
 _AGENT_KEYS = {"model", "temperature", "n", "prompt"}
