@@ -1,0 +1,1 @@
+"""Which ensemble to try next, how much of it to evaluate, when to stop, what to confirm."""

@@ -1,0 +1,265 @@
+"""One ensemble on the items of one half."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from data.digest import digest
+from data.errors import RequestError
+from data.observer import Observer
+from data.suites import Item, Suite
+from data.suites.item import Split
+from db.records import Evaluation, Result
+from db.store import Store
+from judges.score import Judge
+from judges.statistics import Estimate, estimate
+from moa.conversation import Conversation
+from moa.engine import Engine
+from moa.ensemble import Ensemble
+from optimizer import racing
+
+State = Literal["COMPLETE", "PRUNED", "FAILED"]
+
+COVERAGE = 0.95  # of the items must be scored, and
+MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
+PASSES = 3  # over the items that no endpoint answered, before the evaluation fails
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An ensemble evaluated, in whole or until it was pruned.
+
+    Attributes:
+        estimate: Score 0..1 with its 95 % interval; None where no item was scored.
+        scores: Item id → score 0..1, unscored items left out.
+        value: What the sampler is told: the estimate, or for a pruned ensemble the incumbent's
+            value plus the paired difference.
+    """
+
+    ensemble: Ensemble
+    origin: str
+    state: State
+    estimate: Estimate | None
+    scores: Mapping[str, float]
+    items: int
+    marked: int
+    value: float | None
+
+    @classmethod
+    def of(cls, record: Evaluation, results: Iterable[Result]) -> Outcome:
+        """Return the outcome of an evaluation that was closed COMPLETE or PRUNED."""
+        found = None
+        scores = {r.item_id: r.value for r in results if r.value is not None}
+        if record.value is not None and record.low is not None and record.high is not None:
+            found = Estimate(record.value, record.low, record.high, len(scores))
+        return cls(
+            ensemble=record.ensemble,
+            origin=record.origin,
+            state="PRUNED" if record.state == "PRUNED" else "COMPLETE",
+            estimate=found,
+            scores=scores,
+            items=record.items,
+            marked=record.marked,
+            value=record.value,
+        )
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it may become the incumbent: whole, scored, and of answers as they should be."""
+        return (
+            self.state == "COMPLETE"
+            and len(self.scores) >= COVERAGE * self.items > 0
+            and self.marked <= MARKED * self.items
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """An item was answered and judged."""
+
+    study: str
+    digest: str
+    item: str
+    value: float | None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What an evaluation has so far."""
+
+    results: dict[str, Result] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        return {i: r.value for i, r in self.results.items() if r.value is not None}
+
+    @property
+    def marked(self) -> int:
+        return sum(r.answer.marked for r in self.results.values())
+
+
+def stratified(items: Sequence[Item], seed: int) -> list[Item]:
+    """Return the one order in which every ensemble walks the items: category by category in turn.
+
+    The order within a category is drawn from the seed.
+    """
+    piles: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        piles[item.category].append(item)
+    for category, pile in piles.items():
+        random.Random(digest([seed, category])).shuffle(pile)
+    rounds = max((len(pile) for pile in piles.values()), default=0)
+    return [pile[r] for r in range(rounds) for pile in piles.values() if r < len(pile)]
+
+
+async def all_of(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run all at once; at the first exception cancel the rest and raise it as it is."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+class Evaluator:
+    """Evaluates ensembles on a half of a suite, each at most once.
+
+    Args:
+        store: Keeps evaluations; what it holds is not asked again.
+        engine: Lets the ensemble answer.
+        judge: Scores the answers.
+        suite: Gives items and category weights.
+        half: The half of the suite.
+        study: Name of the study.
+        seed: Decides the order of the items.
+        observer: Hears of each item.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        judge: Judge,
+        suite: Suite,
+        half: Split,
+        *,
+        study: str,
+        seed: int,
+        observer: Observer,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._judge = judge
+        self._suite = suite
+        self._half = half
+        self._study = study
+        self._observer = observer
+        self.items = stratified(suite.half(half), seed)
+        self._strata = {item.id: item.category for item in self.items}
+
+    async def evaluate(
+        self,
+        ensemble: Ensemble,
+        origin: str,
+        incumbent: Callable[[], Outcome | None] | None = None,
+    ) -> Outcome:
+        """Evaluate an ensemble; items and verdicts kept from before cost nothing.
+
+        Args:
+            ensemble: What answers.
+            origin: Who proposed it.
+            incumbent: Asked at each look for the ensemble to race against; None: no racing.
+
+        Raises:
+            BudgetSpentError: A request could not be paid; what was finished is kept.
+            EndpointError: The user must act first.
+        """
+        record = await self._store.begin(
+            self._study, self._half, self._judge.digest, self._judge.name, ensemble, origin
+        )
+        results = self._store.results(record.id)
+        if record.state in ("COMPLETE", "PRUNED"):
+            return Outcome.of(record, results)
+        progress = _Progress({r.item_id: r for r in results})
+        beaten_by = await self._walk(record, progress, ensemble, incumbent)
+        outcome = self._outcome(record, progress, beaten_by)
+        await self._close(record, outcome)
+        return outcome
+
+    async def _walk(
+        self,
+        record: Evaluation,
+        progress: _Progress,
+        ensemble: Ensemble,
+        incumbent: Callable[[], Outcome | None] | None,
+    ) -> Outcome | None:
+        """Answer and judge the items, look by look; return the incumbent it cannot beat."""
+        looks = racing.looks(self.items) if incumbent else [len(self.items)]
+        begun = 0
+        for look in looks:
+            await self._answer_all(record, progress, ensemble, self.items[begun:look])
+            begun = look
+            best = incumbent() if incumbent and look < len(self.items) else None
+            if best and racing.compare(progress.scores, best.scores, len(looks)).hopeless:
+                return best
+        return None
+
+    async def _answer_all(
+        self, record: Evaluation, progress: _Progress, ensemble: Ensemble, items: Sequence[Item]
+    ) -> None:
+        for _ in range(PASSES):
+            missing = [item for item in items if item.id not in progress.results]
+            if not missing:
+                return
+            await all_of(self._answer(record, progress, ensemble, item) for item in missing)
+
+    async def _answer(
+        self, record: Evaluation, progress: _Progress, ensemble: Ensemble, item: Item
+    ) -> None:
+        try:
+            answer = await self._engine.answer(ensemble, Conversation.of(item))
+        except RequestError:
+            return  # the item stays unanswered; the ledger holds the reason
+        scores = await self._judge.score(item, answer)
+        progress.results[item.id] = await self._store.add(record.id, item, answer, scores)
+        self._observer.notice(
+            ItemDone(self._study, record.digest, item.id, progress.results[item.id].value)
+        )
+
+    def _outcome(
+        self, record: Evaluation, progress: _Progress, beaten_by: Outcome | None
+    ) -> Outcome:
+        scores, seen = progress.scores, len(progress.results)
+        found = estimate(scores, self._strata, self._suite.weights) if scores else None
+        value = found.value if found else None
+        if beaten_by is not None and beaten_by.value is not None:
+            value = beaten_by.value + racing.compare(scores, beaten_by.scores, 1).difference
+        whole: State = "COMPLETE" if seen >= COVERAGE * len(self.items) else "FAILED"
+        return Outcome(
+            ensemble=record.ensemble,
+            origin=record.origin,
+            state="PRUNED" if beaten_by else whole,
+            estimate=found,
+            scores=scores,
+            items=seen if beaten_by else len(self.items),
+            marked=progress.marked,
+            value=value,
+        )
+
+    async def _close(self, record: Evaluation, outcome: Outcome) -> None:
+        await self._store.close_evaluation(
+            record.id,
+            outcome.state,
+            outcome.estimate,
+            items=outcome.items,
+            unscored=outcome.items - len(outcome.scores),
+            marked=outcome.marked,
+        )

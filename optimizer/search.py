@@ -1,0 +1,233 @@
+"""The search: baselines, trials, confirmation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from data.errors import BudgetSpentError, KumiawaseError
+from data.observer import Observer
+from moa.ensemble import Ensemble
+from optimizer.archive import Archive
+from optimizer.asking import Asked, Asker
+from optimizer.baselines import shapes, singles
+from optimizer.budget import Budget
+from optimizer.confirm import candidates
+from optimizer.evaluation import Evaluator, Outcome, all_of
+from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.proposers import Proposer
+from optimizer.space import Space
+
+End = Literal["done", "budget", "exhausted"]
+
+DISCOVER_AFTER = 5  # trials closed between two discovery turns
+PROPOSALS = 4  # ensembles asked of one turn
+STALLED = 8  # evaluations in a row that failed
+
+
+class StalledError(KumiawaseError):
+    """Evaluation after evaluation failed: some endpoint is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a search is to do.
+
+    Attributes:
+        trials: New ensembles to evaluate in all, earlier runs included.
+        in_flight: Trials evaluated at the same time.
+        confirm: Best ensembles to confirm.
+        racing: Whether trials are raced against the incumbent.
+        compared: Models scored for comparison that are no members.
+        seed: Decides everything drawn.
+    """
+
+    trials: int
+    in_flight: int
+    confirm: int
+    racing: bool
+    compared: tuple[str, ...]
+    seed: int
+
+
+class Search:
+    """One study's search; small for ever.
+
+    Args:
+        study: Optuna's study; its sampler is set here.
+        space: What may be tried.
+        archive: What earlier runs found.
+        evaluator: Evaluates on the search items.
+        confirmer: Evaluates on the held-out items.
+        budget: What it keeps back is released for the confirmation.
+        plan: What to do.
+        sample: Optuna's sampler for one trial's number; None draws among the unseen at random.
+        discovery: Proposes beside the sampler, or in its place; or None.
+        observer: Hears of everything.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: Space,
+        archive: Archive,
+        evaluator: Evaluator,
+        confirmer: Evaluator,
+        budget: Budget,
+        plan: Plan,
+        *,
+        sample: Callable[[int], BaseSampler] | None,
+        discovery: Proposer | None,
+        observer: Observer,
+    ) -> None:
+        self._space = space
+        self._archive = archive
+        self._evaluator = evaluator
+        self._confirmer = confirmer
+        self._budget = budget
+        self._plan = plan
+        self._discovery = discovery
+        self._observer = observer
+        self._asker = Asker(study, space, archive, plan.seed, sample)
+        self._asking = asyncio.Lock()
+        self._running: dict[str, Asked] = {}  # digest → the trial that evaluates it
+        self._discovering: asyncio.Task[None] | None = None
+        self._closed = 0
+        self._failures = 0
+
+    async def run(self) -> End:
+        """Search until the plan is done or the budget spent, then confirm.
+
+        Raises:
+            StalledError: Too many evaluations failed in a row.
+            EndpointError: The user must act first.
+        """
+        end: End = "done"
+        try:
+            await self._baselines()
+            await self._trials()
+        except BudgetSpentError:
+            end = "budget"
+        finally:
+            await self._stop_discovery()
+            self._asker.close()
+        try:
+            await self._confirm()
+        except BudgetSpentError:
+            return "budget"
+        return "exhausted" if self._asker.exhausted and end == "done" else end
+
+    async def _baselines(self) -> None:
+        alone = singles(self._space, self._plan.compared)
+        self._observer.notice(PhaseStarted("baselines", len(alone)))
+        await all_of(self._baseline(ensemble) for ensemble in alone)
+        ranked = [o for o in self._archive.best(len(self._archive)) if not o.ensemble.layers]
+        if not ranked:
+            raise StalledError("no single model could be scored; `kumiawase status` says why")
+        await all_of(self._baseline(ensemble) for ensemble in shapes(self._space, ranked))
+
+    async def _baseline(self, ensemble: Ensemble) -> None:
+        outcome = await self._evaluator.evaluate(ensemble, "baseline")
+        self._archive.add(outcome)
+        self._observer.notice(EnsembleClosed("baselines", None, outcome))
+
+    async def _confirm(self) -> None:
+        self._budget.release()
+        ensembles = candidates(self._archive, self._plan.confirm, self._plan.compared)
+        self._observer.notice(PhaseStarted("confirmation", len(ensembles)))
+        await all_of(self._confirmation(ensemble) for ensemble in ensembles)
+
+    async def _confirmation(self, ensemble: Ensemble) -> None:
+        known = self._archive.get(ensemble.digest)
+        assert known is not None
+        outcome = await self._confirmer.evaluate(ensemble, known.origin)
+        self._observer.notice(EnsembleClosed("confirmation", None, outcome))
+
+    async def _trials(self) -> None:
+        self._observer.notice(PhaseStarted("trials", self._plan.trials))
+        await self._asker.open()
+        await all_of(self._work() for _ in range(self._plan.in_flight))
+
+    async def _work(self) -> None:
+        """Take trial after trial until no more are wanted."""
+        while (asked := await self._next()) is not None:
+            fresh = self._running.get(asked.ensemble.digest) is asked
+            outcome = await (self._evaluate(asked) if fresh else self._known(asked.ensemble))
+            await self._asker.tell(asked.trial, outcome)
+            number = asked.trial.number
+            self._observer.notice(EnsembleClosed("trials", number, outcome, duplicate=not fresh))
+            if fresh:
+                self._after(outcome)
+
+    async def _next(self) -> Asked | None:
+        """Ask for a trial, one at a time; its ensemble is under way from here on."""
+        async with self._asking:
+            if not self._wanted():
+                return None
+            if self._discovery and not self._asker.sampled and not self._asker.proposals:
+                await self._discover(self._discovery)
+            asked = await self._asker.ask()
+            if asked.ensemble.digest not in self._archive:
+                self._running.setdefault(asked.ensemble.digest, asked)
+            return asked
+
+    def _wanted(self) -> bool:
+        enough = self._archive.tried + len(self._running) >= self._plan.trials
+        return self._asker.waiting > 0 or not (enough or self._asker.exhausted)
+
+    async def _evaluate(self, asked: Asked) -> Outcome:
+        self._observer.notice(TrialStarted(asked.trial.number, asked.ensemble.label, asked.origin))
+        try:
+            outcome = await self._evaluator.evaluate(
+                asked.ensemble, asked.origin, self._incumbent if self._plan.racing else None
+            )
+            self._archive.add(outcome)
+            asked.outcome.set_result(outcome)
+            return outcome
+        except KumiawaseError as error:
+            asked.outcome.set_exception(error)
+            asked.outcome.exception()  # seen: there may be nobody who waits for it
+            raise
+        finally:
+            del self._running[asked.ensemble.digest]
+            asked.outcome.cancel()
+
+    async def _known(self, ensemble: Ensemble) -> Outcome:
+        """Return what another trial found, once it has found it."""
+        known = self._archive.get(ensemble.digest)
+        if known is not None:
+            return known
+        return await asyncio.shield(self._running[ensemble.digest].outcome)
+
+    def _incumbent(self) -> Outcome | None:
+        return self._archive.incumbent
+
+    def _after(self, outcome: Outcome) -> None:
+        self._failures = self._failures + 1 if outcome.state == "FAILED" else 0
+        if self._failures >= STALLED:
+            raise StalledError(
+                f"{STALLED} evaluations in a row found too few answers; `kumiawase status` says"
+                " which endpoint fails; run the same command again when it is back"
+            )
+        self._closed += 1
+        idle = self._discovering is None or self._discovering.done()
+        if self._discovery and self._asker.sampled and idle and not self._closed % DISCOVER_AFTER:
+            self._discovering = asyncio.create_task(self._discover(self._discovery))
+
+    async def _discover(self, discovery: Proposer) -> None:
+        try:
+            found = await discovery.propose(self._archive, PROPOSALS)
+        except BudgetSpentError:
+            return  # the trials in flight come to the same end
+        self._asker.propose(found)
+        self._observer.notice(DiscoveryDone(len(found)))
+
+    async def _stop_discovery(self) -> None:
+        if self._discovering is not None:
+            self._discovering.cancel()
+            await asyncio.gather(self._discovering, return_exceptions=True)
