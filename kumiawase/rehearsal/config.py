@@ -1,0 +1,46 @@
+"""kumiawase.yaml of a rehearsal: the simulated pool as an ordinary endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kumiawase.rehearsal.pool import DISCOVERER, JUDGES, Pool
+
+FOLDER = "rehearsal"
+CONCURRENCY = 64
+
+
+def config(pool: Pool, base_url: str, *, trials: int) -> dict[str, Any]:
+    """Return the settings, as they would be written by hand.
+
+    Args:
+        pool: Who answers.
+        base_url: Where it is served.
+        trials: New ensembles to evaluate.
+    """
+    judge, report_judge = JUDGES
+    return {
+        "study": f"rehearsal-{pool.seed}",
+        "storage": "sqlite:///kumiawase.sqlite",
+        "endpoints": {
+            "simulated": {
+                "base_url": base_url,
+                "max_concurrency": CONCURRENCY,
+                # The port changes from run to run, the models behind it do not.
+                "identity": f"rehearsal pool {pool.seed} {pool.digest[:12]}",
+            }
+        },
+        "models": {
+            model.name: {
+                "endpoint": "simulated",
+                "family": model.family,
+                "context": model.context,
+                "price": {"input": model.input_price, "output": model.output_price},
+            }
+            for model in pool.models.values()
+        },
+        "judge": {"kind": "rubric", "models": [judge]},
+        "report_judge": {"kind": "rubric", "models": [report_judge]},
+        "suite": "kumiawase-ja",
+        "search": {"trials": trials, "discoverer": DISCOVERER, "seed": pool.seed},
+    }
