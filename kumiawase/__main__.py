@@ -1,0 +1,5 @@
+"""`python -m kumiawase`."""
+
+from kumiawase.cli import main
+
+main()

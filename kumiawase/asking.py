@@ -1,0 +1,47 @@
+"""An exported ensemble answers one question; nothing is kept."""
+
+from __future__ import annotations
+
+from data.observer import Silent
+from endpoints.completions import Completions
+from endpoints.endpoint import Endpoint
+from endpoints.request import Attempt, Completion
+from kumiawase.export.bundle import Bundle
+from moa.answer import Answer
+from moa.conversation import Conversation
+from moa.engine import Engine, MaxTokens
+from optimizer.budget import Budget
+
+QUORUM = 0.5  # of a layer's references: somebody is waiting, and no score depends on it
+
+
+class Forgetful:
+    """A `CompletionStore` that keeps nothing."""
+
+    def get(self, key: str) -> Completion | None:  # noqa: ARG002 - the Protocol's signature
+        """Know no completion."""
+        return None
+
+    async def claim(self, attempt: Attempt) -> Completion | None:  # noqa: ARG002
+        """Let every attempt be sent."""
+        return None
+
+    async def settle(self, attempt: Attempt, completion: Completion | None) -> None:
+        """Forget how it ended."""
+
+
+async def ask(bundle: Bundle, question: str) -> Answer:
+    """Let the ensemble answer a question.
+
+    Raises:
+        RequestError: The aggregator, or more than half of a layer, could not be reached.
+        EndpointError: The user must act first.
+    """
+    endpoints = {name: Endpoint(spec) for name, spec in bundle.endpoints.items()}
+    completions = Completions(bundle.models, endpoints, Forgetful(), Budget(), "ask", Silent())
+    limits = MaxTokens(bundle.max_tokens.proposer, bundle.max_tokens.aggregator)
+    try:
+        engine = Engine(completions, bundle.prompts, limits, quorum=QUORUM)
+        return await engine.answer(bundle.ensemble, Conversation((question,)))
+    finally:
+        await completions.close()

@@ -1,0 +1,78 @@
+"""The command line: one module a verb, imported when the verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from data.errors import KumiawaseError, UserError
+
+# Verb → its line in --help. The module kumiawase.cli.<verb> holds the rest and its imports.
+VERBS = {
+    "init": "Write a kumiawase.yaml for the models found.",
+    "doctor": "Try every model of kumiawase.yaml once.",
+    "search": "Search for the best ensemble; again to go on.",
+    "rehearse": "The same search against simulated models.",
+    "status": "What a study has done and spent.",
+    "leaderboard": "The ensembles found, best first.",
+    "show": "One ensemble with its answers and verdicts.",
+    "export": "Write an ensemble into one file that runs.",
+    "ask": "Ask an exported ensemble a question.",
+    "suites": "Suites that can be asked, and what is in them.",
+    "models": "What is known of Japanese models.",
+}
+
+
+class Verbs(click.Group):
+    """Lists every verb without importing one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the verbs in the order a user meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"kumiawase.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the verbs from the table above."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="kumiawase", message="%(version)s")
+def cli() -> None:
+    """Find which combination of Japanese LLMs answers best, and take it home ready to run.
+
+    Start with `kumiawase rehearse`, which needs no key, model or GPU; then `kumiawase init`.
+    """
+
+
+def main() -> None:
+    """Run the command line: 0 done, 1 error, 2 bad input, 3 budget spent, 130 interrupted."""
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UserError as error:
+        _say(error)
+        sys.exit(2)
+    except KumiawaseError as error:
+        _say(error)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left early, e.g. `| head`
+        sys.exit(0)
+
+
+def _say(error: Exception) -> None:
+    click.echo(f"kumiawase: {error}", err=True)

@@ -1,0 +1,45 @@
+"""`kumiawase ask`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kumiawase.cli import options
+
+
+@click.command("ask")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("question")
+@options.as_json
+def command(file: Path, question: str, as_json: bool) -> None:
+    """Ask an exported ensemble a question; `-` reads it from stdin."""
+    import asyncio
+    import json
+    import sys
+
+    from kumiawase import asking
+    from kumiawase.export import bundle
+
+    text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise click.UsageError("the question is empty")
+    answer = asyncio.run(asking.ask(bundle.read(file), text))
+    lost = [f"{one.model} (layer {one.layer}): {one.reason}" for one in answer.lost]
+    if as_json:
+        found = {
+            "text": answer.texts[-1],
+            "cut": answer.cut,
+            "lost": lost,
+            "calls": answer.calls,
+            "tokens": answer.prompt_tokens + answer.completion_tokens,
+            "usd": answer.usd,
+            "seconds": round(answer.seconds, 3),
+        }
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    click.echo(answer.texts[-1])
+    click.echo(f"{answer.calls} calls, {answer.seconds:.1f} s", err=True)
+    for line in lost:
+        click.echo(f"lost {line}", err=True)

@@ -1,0 +1,51 @@
+"""`kumiawase export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kumiawase.cli import options
+
+
+@click.command("export")
+@click.argument("id_", required=False)
+@options.config
+@options.study
+@options.storage
+@click.option("-o", "file", type=click.Path(path_type=Path), required=True, help="File to write.")
+def command(
+    id_: str | None, config: Path, study: str | None, storage: str | None, file: Path
+) -> None:
+    """Write an ensemble into one file that runs, by default the best.
+
+    ID is a trial number or the first characters of an ensemble's digest. The file holds no key:
+    it names the variables that do.
+    """
+    from kumiawase import settings
+
+    chosen = settings.load(config, study=study, storage=storage)
+    click.echo(write(chosen, id_, file), err=True)
+
+
+def write(settings: object, id_: str | None, file: Path) -> str:
+    """Write the file and return what to tell the user."""
+    from data.errors import ConfigError, StudyError
+    from db.leaderboard import rank
+    from kumiawase import reading
+    from kumiawase.export import bundle
+    from kumiawase.settings import Settings
+
+    assert isinstance(settings, Settings)
+    with reading.open_store(settings) as store:
+        board = rank(store, settings.study)
+        digest = reading.find(store, settings.study, id_).digest if id_ else None
+        rows = [r for r in board.rows if (r.digest == digest if digest else r.rank == 1)]
+        if not rows:
+            raise StudyError("no ensemble is ranked yet", remedy="name one by its ID")
+        try:
+            bundle.write(file, settings, board, rows[0], store.prompts())
+        except OSError as error:
+            raise ConfigError(f"cannot be written ({error.strerror})", place=str(file)) from None
+    return f"{board.verdict}\nwrote {file}: {rows[0].ensemble.label}"

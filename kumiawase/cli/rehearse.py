@@ -1,0 +1,150 @@
+"""`kumiawase rehearse`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from kumiawase.rehearsal.pool import Pool
+    from kumiawase.settings import Settings
+
+TRIALS = 40
+NOTICE = (
+    "Rehearsal: the models are simulated. Their names are invented, and their scores say nothing"
+    " about any real model."
+)
+
+
+@click.command("rehearse")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which pool.")
+@click.option("--trials", type=click.IntRange(0), default=TRIALS, show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("rehearsal"),
+    show_default=True,
+    help="Where settings and database are kept; the same folder again goes on.",
+)
+@click.option(
+    "-o",
+    "file",
+    type=click.Path(path_type=Path),
+    default=Path("best.yaml"),
+    show_default=True,
+    help="File for the best ensemble.",
+)
+@click.option(
+    "--serve", type=click.IntRange(0, 65535), metavar="PORT", help="Only serve the pool."
+)
+@click.option("--time-scale", type=click.FloatRange(0), help="Seconds of the quickest replies.")
+@click.option(
+    "--log", type=click.Path(path_type=Path), help="Write a JSON line for each request served."
+)
+def command(
+    seed: int,
+    trials: int,
+    folder: Path,
+    file: Path,
+    serve: int | None,
+    time_scale: float | None,
+    log: Path | None,
+) -> int:
+    """Run the same search against simulated models: no key, model or GPU needed.
+
+    Ends with the leaderboard, the distance to the best ensemble known of the simulated pool, and
+    the winner written to a file.
+    """
+    from kumiawase.rehearsal.pool import Pool
+
+    click.echo(NOTICE, err=True)
+    if serve is not None:
+        _serve(Pool(seed), serve, time_scale, log)
+        return 0
+    return _rehearse(Pool(seed), trials, folder, file, time_scale, log)
+
+
+def _serve(pool: Pool, port: int, time_scale: float | None, log: Path | None) -> None:
+    from data.errors import ConfigError
+    from kumiawase.rehearsal import server
+
+    scale = server.TIME_SCALE if time_scale is None else time_scale
+    try:
+        server.run(pool, port, click.echo, time_scale=scale, log_path=log)
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} cannot be used ({error.strerror})", place="--serve", remedy="try another"
+        ) from None
+
+
+def _rehearse(
+    pool: Pool, trials: int, folder: Path, file: Path, time_scale: float | None, log: Path | None
+) -> int:
+    import asyncio
+
+    from kumiawase import running, settings
+    from kumiawase.cli.export import write
+    from kumiawase.cli.leaderboard import show
+    from kumiawase.export.bundle import dump
+    from kumiawase.rehearsal.config import config
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with _served(pool.seed, time_scale, log) as base_url:
+        written = folder / "kumiawase.yaml"
+        again = f"kumiawase rehearse --seed {pool.seed} --serve PORT"
+        head = f"# {NOTICE}\n# Serve the pool again: {again}\n"
+        written.write_text(head + dump(config(pool, base_url, trials=trials)), encoding="utf-8")
+        chosen = settings.load(written)
+        code = asyncio.run(running.run(chosen))
+    show(chosen)
+    if code in (0, 3):
+        _distance(pool, chosen)
+        click.echo(write(chosen, None, file), err=True)
+        click.echo(f"look further with: kumiawase show 0 -c {written}", err=True)
+    return code
+
+
+@contextlib.contextmanager
+def _served(seed: int, time_scale: float | None, log: Path | None) -> Iterator[str]:
+    """Serve the pool from a process of its own while the block runs; yield its URL."""
+    import subprocess
+    import sys
+
+    command = [sys.executable, "-m", "kumiawase", "rehearse", "--seed", str(seed), "--serve", "0"]
+    command += [] if time_scale is None else ["--time-scale", str(time_scale)]
+    command += [] if log is None else ["--log", str(log)]
+    # A session of its own: Ctrl-C is for us, and calls in flight still want their replies.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def _distance(pool: Pool, chosen: Settings) -> None:
+    """Say how far the winner is from the best ensemble known, without noise."""
+    from db.leaderboard import rank
+    from kumiawase import reading
+    from kumiawase.rehearsal.best_known import best_known
+
+    with reading.open_store(chosen) as store:
+        best = next((row for row in rank(store, chosen.study).rows if row.rank == 1), None)
+    if best is None:
+        return
+    known, worth = best_known(pool.seed)
+    found = pool.quality(best.ensemble)
+    click.echo(
+        f"true quality of the winner {found:.2f}; best known {worth:.2f} ({known.label});"
+        f" distance {worth - found:.2f} of 10"
+    )

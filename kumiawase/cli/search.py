@@ -1,0 +1,36 @@
+"""`kumiawase search`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kumiawase.cli import options
+
+
+@click.command("search")
+@options.config
+@options.study
+@options.storage
+@click.option(
+    "--trials", type=click.IntRange(0), help="Trials wanted in all, earlier runs included."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
+def command(
+    config: Path, study: str | None, storage: str | None, trials: int | None, as_json: bool
+) -> int:
+    """Search for the best ensemble of the pool.
+
+    Every reply, answer and verdict is kept, so the same command goes on where it stopped and
+    pays for nothing twice. Ends with the leaderboard.
+    """
+    import asyncio
+
+    from kumiawase import running, settings
+    from kumiawase.cli.leaderboard import show
+
+    chosen = settings.load(config, study=study, storage=storage, trials=trials)
+    code = asyncio.run(running.run(chosen))
+    show(chosen, as_json=as_json)
+    return code

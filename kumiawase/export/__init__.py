@@ -1,0 +1,1 @@
+"""An ensemble in one file that runs without the study it comes from."""

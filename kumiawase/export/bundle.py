@@ -1,0 +1,163 @@
+"""The exported file: written from a leaderboard row, read by whoever runs it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.digest import text_digest
+from data.errors import ConfigError
+from db.standings import Leaderboard, Standing
+from endpoints.specs import EndpointSpec, ModelSpec
+from kumiawase import __version__, yaml_lines
+from kumiawase.forms import EndpointForm, MaxTokensForm, ModelForm
+from kumiawase.settings import Settings, endpoint_spec, finding, model_spec
+from moa.ensemble import Ensemble
+from moa.prompts import library
+
+_SECRET = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
+
+
+class _Form(BaseModel):
+    """What running an exported ensemble needs; the rest of the file is for the reader."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    ensemble: dict[str, Any]
+    models: dict[str, ModelForm] = Field(min_length=1)
+    endpoints: dict[str, EndpointForm] = Field(min_length=1)
+    prompts: dict[str, str] = Field(default_factory=dict)
+    max_tokens: MaxTokensForm = MaxTokensForm()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An ensemble with all it needs to answer."""
+
+    ensemble: Ensemble
+    models: Mapping[str, ModelSpec]
+    endpoints: Mapping[str, EndpointSpec]
+    prompts: Mapping[str, str]
+    max_tokens: MaxTokensForm
+
+
+def write(
+    file: Path, settings: Settings, board: Leaderboard, row: Standing, prompts: Mapping[str, str]
+) -> None:
+    """Write the file of CONTRACT `export`: no key, no password, nothing outside it needed."""
+    head = f"# {row.ensemble.label}\n# {board.verdict}\n"
+    file.write_text(head + dump(document(settings, board, row, prompts)), encoding="utf-8")
+
+
+def document(
+    settings: Settings, board: Leaderboard, row: Standing, prompts: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the exported file's content."""
+    form, ensemble = settings.form, row.ensemble
+    members = sorted(ensemble.models)
+    endpoints = sorted({form.models[name].endpoint for name in members})
+    shown = row.to_json()
+    used = {a.prompt for a in (*ensemble.agents, ensemble.aggregator) if a.prompt is not None}
+    return {
+        "ensemble": ensemble.to_json(),
+        "models": {name: _plain(form.models[name]) for name in members},
+        "endpoints": {name: _masked(form.endpoints[name]) for name in endpoints},
+        "prompts": {name: prompts[name] for name in sorted(used)},
+        "max_tokens": form.max_tokens.model_dump(),
+        "score": {
+            "verdict": board.verdict,
+            "search": {key: shown[key] for key in ("score", "ci", "items")},
+            "held_out": shown["held_out"],
+            "judge": board.to_json()["judge"],
+        },
+        "cost": shown["per_answer"],
+        "latency_s": shown["latency_s"],
+        "provenance": {
+            "study": settings.study,
+            "trial": shown["trial"],
+            "origin": shown["origin"],
+            "digest": ensemble.digest,
+            "suite": board.to_json()["suite"],
+            "kumiawase": __version__,
+        },
+    }
+
+
+def dump(value: Mapping[str, Any]) -> str:
+    """Return YAML that a person can read: keys in order, Japanese as it is."""
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100)
+
+
+def read(file: Path) -> Bundle:
+    """Read an exported ensemble.
+
+    Raises:
+        ConfigError: It is none, or a prompt's text does not fit its digest.
+    """
+    found = yaml_lines.load(file)
+    if not isinstance(found.value, dict) or "ensemble" not in found.value:
+        raise ConfigError(
+            "is no exported ensemble", place=str(file), remedy="write one with `kumiawase export`"
+        )
+    try:
+        form = _Form.model_validate(found.value)
+    except ValidationError as error:
+        raise finding(error, found) from None
+    for name, text in form.prompts.items():
+        if text_digest(text) != name:
+            raise ConfigError(
+                "the text does not fit its digest",
+                place=found.place(("prompts", name)),
+                remedy="export the ensemble again",
+            )
+    return _bundle(form, found)
+
+
+def _bundle(form: _Form, found: yaml_lines.Document) -> Bundle:
+    prompts = {**library(), **form.prompts}
+    ensemble = Ensemble.from_json(
+        form.ensemble, prompt=next(iter(library())), place=found.place(("ensemble",))
+    )
+    for agent in (*ensemble.agents, ensemble.aggregator):
+        if agent.model not in form.models:
+            raise _missing(found, "models", agent.model)
+        if form.models[agent.model].endpoint not in form.endpoints:
+            raise _missing(found, "endpoints", form.models[agent.model].endpoint)
+        if agent.prompt is not None and agent.prompt not in prompts:
+            raise _missing(found, "prompts", agent.prompt)
+    return Bundle(
+        ensemble,
+        {name: model_spec(name, model) for name, model in form.models.items()},
+        {name: endpoint_spec(name, endpoint) for name, endpoint in form.endpoints.items()},
+        prompts,
+        form.max_tokens,
+    )
+
+
+def _missing(found: yaml_lines.Document, section: str, name: str) -> ConfigError:
+    return ConfigError(
+        f"the ensemble names {name!r}, `{section}` does not",
+        place=found.place((section,)),
+        remedy="export it again",
+    )
+
+
+def _plain(form: BaseModel) -> dict[str, Any]:
+    return form.model_dump(exclude_unset=True)
+
+
+def _masked(form: EndpointForm) -> dict[str, Any]:
+    """Return the endpoint without what may be a secret: userinfo in the address, key headers."""
+    parts = urlsplit(form.base_url)
+    host = parts.netloc.rpartition("@")[2]
+    plain = _plain(form) | {"base_url": urlunsplit(parts._replace(netloc=host))}
+    if "headers" in plain:
+        plain["headers"] = {k: v for k, v in form.headers.items() if not _SECRET.search(k)}
+    return plain

@@ -1,0 +1,139 @@
+"""The forms of kumiawase.yaml, section by section: what may be written, and the defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Sampler = Literal["auto", "tpe", "random", "discovery"]
+ModelRole = Literal["proposer", "aggregator"]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EndpointForm(_Form):
+    """One entry of `endpoints`."""
+
+    base_url: str
+    api_key_env: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    max_concurrency: int = Field(default=16, ge=1, le=4096)
+    timeout: float = Field(default=180, gt=0, le=86_400)
+    identity: str = ""
+
+    @field_validator("base_url")
+    @classmethod
+    def _fit(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no http or https URL")
+        if _metadata_address(parts.hostname):
+            raise ValueError("is a link-local or metadata address")
+        return url
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError("is no name of a variable (give the name, never the key)")
+        return name
+
+
+class PriceForm(_Form):
+    """USD per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class ModelForm(_Form):
+    """One entry of `models`."""
+
+    endpoint: str
+    served_name: str | None = None
+    catalogue: str | None = None
+    family: str | None = None
+    context: int | None = Field(default=None, ge=16)
+    price: PriceForm | None = None
+    roles: list[ModelRole] = Field(default=["proposer", "aggregator"], min_length=1)
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+
+
+class JudgeForm(_Form):
+    """`judge` or `report_judge`."""
+
+    kind: Literal["rubric", "panel", "self"] = "rubric"
+    models: list[str] = Field(default_factory=list)
+
+
+class MaxTokensForm(_Form):
+    """Most tokens of a reply, by role."""
+
+    proposer: int = Field(default=1024, ge=1)
+    aggregator: int = Field(default=2048, ge=1)
+    judge: int = Field(default=1024, ge=1)
+
+
+class SearchForm(_Form):
+    """`search`."""
+
+    trials: int = Field(default=60, ge=0)
+    layers: int = Field(default=2, ge=0, le=8)
+    width: int = Field(default=6, ge=1, le=64)
+    n: int = Field(default=3, ge=1, le=16)
+    temperatures: list[float] = Field(default=[0.0, 0.7], min_length=1)
+    sampler: Sampler = "auto"
+    discoverer: str | None = None
+    objective: Literal["score"] = "score"
+    racing: Literal["auto", "off"] = "auto"
+    in_flight: int = Field(default=8, ge=1, le=256)
+    confirm: int = Field(default=8, ge=0)
+    seed: int = Field(default=0, ge=0)
+
+    @field_validator("racing", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        return "off" if value is False else value  # YAML reads a bare `off` as false
+
+    @field_validator("temperatures")
+    @classmethod
+    def _warm(cls, values: list[float]) -> list[float]:
+        if not all(0 <= t <= 2 for t in values):
+            raise ValueError("must lie between 0 and 2")
+        return sorted(set(values))
+
+
+class BudgetForm(_Form):
+    """`budget`."""
+
+    calls: int | None = Field(default=None, ge=1)
+
+
+class SettingsForm(_Form):
+    """The whole of kumiawase.yaml."""
+
+    study: str = Field(default="default", min_length=1, max_length=200)
+    storage: str = "sqlite:///kumiawase.sqlite"
+    endpoints: dict[str, EndpointForm] = Field(min_length=1)
+    models: dict[str, ModelForm] = Field(min_length=1)
+    baselines: list[str] = Field(default_factory=list)
+    judge: JudgeForm = Field(default=JudgeForm(kind="self"))
+    report_judge: JudgeForm | None = None
+    suite: Any = "kumiawase-ja"
+    max_tokens: MaxTokensForm = MaxTokensForm()
+    search: SearchForm = SearchForm()
+    budget: BudgetForm = BudgetForm()
+
+
+def _metadata_address(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() in ("metadata.google.internal", "metadata")
+    return address.is_link_local

@@ -1,0 +1,81 @@
+"""Progress on stderr: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from kumiawase.tally import Tally
+
+EVERY = 30.0  # seconds between two plain lines: enough to see it lives, too few to be spam
+
+
+@contextlib.asynccontextmanager
+async def shown(console: Console | None = None) -> AsyncIterator[Tally]:
+    """Yield a tally whose state is shown on stderr until the block ends."""
+    console = console or Console(stderr=True, highlight=False)
+    tally = Tally(news=lambda text: console.print(text, markup=False, soft_wrap=True))
+    task = asyncio.create_task(
+        _live(console, tally) if console.is_terminal else _lines(console, tally)
+    )
+    try:
+        yield tally
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _live(console: Console, tally: Tally) -> None:
+    with Live(_panel(tally), console=console, refresh_per_second=4, transient=True) as live:
+        while True:
+            await asyncio.sleep(0.25)
+            live.update(_panel(tally))
+
+
+async def _lines(console: Console, tally: Tally) -> None:
+    while True:
+        await asyncio.sleep(EVERY)
+        console.print(line(tally), markup=False, soft_wrap=True)
+
+
+def line(tally: Tally) -> str:
+    """Return the state in one line."""
+    parts = [
+        f"{duration(tally.seconds)} {tally.phase} {tally.closed}/{tally.wanted}",
+        f"{tally.items} items",
+        f"{tally.calls} calls",
+        f"{tally.rate:.0f}/s",
+        f"${tally.usd:.2f}",
+    ]
+    if tally.left is not None:
+        parts.append(f"about {duration(tally.left)} left")
+    if tally.incumbent is not None and tally.incumbent.value is not None:
+        parts.append(f"best {10 * tally.incumbent.value:.2f}")
+    return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _panel(tally: Tally) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(
+        tally.phase or "starting",
+        ProgressBar(total=max(tally.wanted, 1), completed=tally.closed, width=30),
+        f"{tally.closed}/{tally.wanted}",
+        f"{tally.running} in flight, {tally.pruned} pruned" if tally.phase == "trials" else "",
+    )
+    best = tally.incumbent
+    text = f"best {10 * (best.value or 0):.2f}  {best.ensemble.label}" if best else ""
+    return Group(grid, Text(line(tally), overflow="ellipsis", no_wrap=True), Text(text))

@@ -1,0 +1,262 @@
+"""kumiawase.yaml as typed settings."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from data import catalogue
+from data.errors import ConfigError
+from endpoints.specs import EndpointSpec, ModelSpec
+from kumiawase import yaml_lines
+from kumiawase.forms import (
+    BudgetForm,
+    EndpointForm,
+    JudgeForm,
+    MaxTokensForm,
+    ModelForm,
+    SearchForm,
+    SettingsForm,
+)
+from kumiawase.yaml_lines import Document
+
+# Words of CONTRACT that a later version will know; naming them beats "unknown".
+_NOT_YET = {
+    "set-gp": "sampler",
+    "evolution": "sampler",
+    "pareto": "objective",
+    "pairwise": "judge kind",
+    "usd": "limit of the budget",
+    "hours": "limit of the budget",
+    "until": "limit of the budget",
+    "notify": "section",
+    "resident": "setting of an endpoint",
+    "usd_per_hour": "setting of an endpoint",
+}
+
+
+class Settings:
+    """A checked kumiawase.yaml.
+
+    Attributes:
+        folder: Relative paths start here.
+        form: The values as written, defaults filled in.
+        endpoints, models: What the rooms below need to know of them, by name.
+    """
+
+    def __init__(self, form: SettingsForm, document: Document, folder: Path) -> None:
+        self.form = form
+        self.folder = folder
+        self._document = document
+        self.endpoints = {n: endpoint_spec(n, e) for n, e in form.endpoints.items()}
+        self.models = {n: self._model(n, m) for n, m in form.models.items()}
+        self._check()
+
+    @property
+    def study(self) -> str:
+        """Name of the study."""
+        return self.form.study
+
+    @property
+    def storage(self) -> str:
+        """URL of the database, a relative SQLite path made absolute."""
+        return absolute_storage(self.form.storage, self.folder)
+
+    @property
+    def proposers(self) -> tuple[str, ...]:
+        """Members that may propose."""
+        return tuple(n for n in self._members if "proposer" in self.form.models[n].roles)
+
+    @property
+    def aggregators(self) -> tuple[str, ...]:
+        """Members that may aggregate."""
+        return tuple(n for n in self._members if "aggregator" in self.form.models[n].roles)
+
+    @property
+    def _members(self) -> list[str]:
+        return sorted(set(self.form.models) - self._outsiders)
+
+    @property
+    def _outsiders(self) -> set[str]:
+        """Models named only as judge, baseline or discoverer: no members unless given roles."""
+        form = self.form
+        named = {*form.baselines, *form.judge.models}
+        named |= set(form.report_judge.models) if form.report_judge else set()
+        named |= {form.search.discoverer} if form.search.discoverer else set()
+        return {
+            n for n in named if n in form.models and "roles" not in form.models[n].model_fields_set
+        }
+
+    def _model(self, name: str, form: ModelForm) -> ModelSpec:
+        if form.endpoint not in self.form.endpoints:
+            raise self._unknown(form.endpoint, ("models", name, "endpoint"), self.form.endpoints)
+        if form.catalogue and catalogue.find(form.catalogue) is None:
+            raise self._error(
+                f"{form.catalogue!r} is not in the catalogue",
+                ("models", name, "catalogue"),
+                "find it with `kumiawase models --search`, or leave it out",
+            )
+        return model_spec(name, form)
+
+    def _check(self) -> None:
+        form = self.form
+        for path, names in (
+            (("baselines",), form.baselines),
+            (("judge", "models"), form.judge.models),
+            (("report_judge", "models"), form.report_judge.models if form.report_judge else []),
+            (("search", "discoverer"), [form.search.discoverer] if form.search.discoverer else []),
+        ):
+            for name in names:
+                if name not in form.models:
+                    raise self._unknown(name, path, form.models)
+        self._check_judge("judge", form.judge)
+        if form.report_judge:
+            self._check_judge("report_judge", form.report_judge)
+        if not self.proposers or not self.aggregators:
+            raise self._error("no model may propose, or none aggregate", ("models",), "give roles")
+        if form.search.sampler == "discovery" and not form.search.discoverer:
+            raise self._error(
+                "sampler `discovery` without a discoverer",
+                ("search", "sampler"),
+                "name one under search.discoverer",
+            )
+
+    def _check_judge(self, field: str, judge: JudgeForm) -> None:
+        fault = ""
+        if judge.kind == "rubric" and len(judge.models) != 1:
+            fault = "a rubric judge is one model"
+        elif judge.kind == "panel" and len(judge.models) < 2:
+            fault = "a panel is two models or more"
+        elif judge.kind == "self" and len({m.family for m in self._judging(judge)}) < 2:
+            fault = "self-judging needs models of two families (none judges its own)"
+        if fault:
+            raise self._error(fault, (field,), "name them under `models`")
+
+    def _judging(self, judge: JudgeForm) -> list[ModelSpec]:
+        return [self.models[n] for n in judge.models or self._members]
+
+    def _unknown(
+        self, name: str, path: tuple[str, ...], known: Mapping[str, object]
+    ) -> ConfigError:
+        close = difflib.get_close_matches(name, known, 1)
+        remedy = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        what = "endpoint" if path[-1] == "endpoint" else "model"
+        return self._error(f"{what} {name!r} is not defined", path, remedy)
+
+    def _error(self, fault: str, path: tuple[str, ...], remedy: str) -> ConfigError:
+        return ConfigError(fault, place=self._document.place(path), remedy=remedy)
+
+
+def load(
+    file: Path,
+    *,
+    study: str | None = None,
+    storage: str | None = None,
+    trials: int | None = None,
+) -> Settings:
+    """Read kumiawase.yaml.
+
+    Args:
+        file: The file.
+        study: Replaces what the file says, if given.
+        storage: The same.
+        trials: The same for `search.trials`.
+
+    Raises:
+        ConfigError: It cannot be used; the text names file, line, fault and remedy.
+    """
+    document = yaml_lines.load(file)
+    if not isinstance(document.value, dict):
+        raise ConfigError(
+            "holds no settings", place=str(file), remedy="write them with `kumiawase init`"
+        )
+    value = dict(document.value)
+    value |= {k: v for k, v in (("study", study), ("storage", storage)) if v is not None}
+    if trials is not None and isinstance(value.get("search", {}), dict):
+        value["search"] = value.get("search", {}) | {"trials": trials}
+    try:
+        form = SettingsForm.model_validate(value)
+    except ValidationError as error:
+        raise finding(error, document) from None
+    return Settings(form, document, file.resolve().parent)
+
+
+def absolute_storage(url: str, folder: Path) -> str:
+    """Return a database URL with a relative SQLite path made absolute from `folder`."""
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or url.startswith(prefix + "/"):
+        return url
+    return prefix + str((folder / url.removeprefix(prefix)).resolve())
+
+
+def endpoint_spec(name: str, form: EndpointForm) -> EndpointSpec:
+    """Return what the rooms below need to know of an endpoint."""
+    return EndpointSpec(
+        name=name,
+        base_url=form.base_url,
+        api_key_env=form.api_key_env,
+        headers=form.headers,
+        max_concurrency=form.max_concurrency,
+        timeout=form.timeout,
+        identity=form.identity,
+    )
+
+
+def model_spec(name: str, form: ModelForm) -> ModelSpec:
+    """Return what the rooms below need to know of a model, the catalogue's facts included."""
+    known = catalogue.find(form.catalogue or form.served_name or name)
+    return ModelSpec(
+        name=name,
+        endpoint=form.endpoint,
+        served_name=form.served_name or name,
+        family=form.family or (known.family if known else "") or name,
+        context=form.context or (known.context if known else None),
+        input_price=form.price.input if form.price else 0.0,
+        output_price=form.price.output if form.price else 0.0,
+        extra_body=form.extra_body,
+    )
+
+
+def finding(error: ValidationError, document: Document) -> ConfigError:
+    """Turn pydantic's first finding into a line with place, fault and remedy."""
+    found = error.errors()[0]
+    path = tuple(found["loc"])
+    name = ".".join(map(str, path))
+    place, word = document.place(path), str(path[-1]) if path else ""
+    given = found.get("input")
+    later = given if isinstance(given, str) and given in _NOT_YET else word
+    if later in _NOT_YET and found["type"] in ("extra_forbidden", "literal_error"):
+        return ConfigError(
+            f"{_NOT_YET[later]} {later!r} is not built yet",
+            place=place,
+            remedy="leave it out" if later == word else "choose another",
+        )
+    if found["type"] == "extra_forbidden":
+        return ConfigError(f"unknown key {name!r}", place=place, remedy=_meant(word, path))
+    if found["type"] == "missing":
+        return ConfigError(f"{name!r} is missing", place=place, remedy="add it")
+    return ConfigError(f"{name!r}: {_lower(found['msg'])}", place=place, remedy="mend the value")
+
+
+def _meant(word: str, path: tuple[int | str, ...]) -> str:
+    """Return what the user may have meant by an unknown key."""
+    forms: dict[str, type[BaseModel]] = {
+        "endpoints": EndpointForm,
+        "models": ModelForm,
+        "judge": JudgeForm,
+        "report_judge": JudgeForm,
+        "max_tokens": MaxTokensForm,
+        "search": SearchForm,
+        "budget": BudgetForm,
+    }
+    form = forms.get(str(path[0]), SettingsForm) if len(path) > 1 else SettingsForm
+    close = difflib.get_close_matches(word, form.model_fields, 1)
+    return f"did you mean {close[0]!r}?" if close else "remove it"
+
+
+def _lower(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,93 @@
+"""Results as tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from db.records import Spent
+from db.standings import OF, Leaderboard, Standing
+from judges.statistics import Estimate
+
+WIDTH = 140  # columns where stdout is no terminal: nothing is cut for a pipe
+
+
+def console() -> Console:
+    """Return the console results go to."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=WIDTH)
+
+
+def plain(text: str) -> Text:
+    """Return text of a model or a user as it is: no markup, control characters visible."""
+    return Text("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], right: str = "") -> Table:
+    """Return a table; columns named in `right`, separated by blanks, are right-aligned."""
+    out = Table(box=None, pad_edge=False, header_style="bold")
+    numbers = right.split()
+    for column in columns:
+        out.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    for row in rows:
+        out.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
+    return out
+
+
+def leaderboard(board: Leaderboard, rows: int) -> None:
+    """Print the leaderboard: its verdict first, then its best rows."""
+    out = console()
+    suite = board.suite
+    out.print(plain(board.verdict), style="bold")
+    out.print(
+        f"study {board.study}, suite {suite['name']} ({suite['search_items']} search items,"
+        f" {suite['held_out_items']} held out), {board.confirmations} ensembles confirmed",
+        markup=False,
+    )
+    columns = (
+        "rank",
+        "group",
+        "trial",
+        "held out",
+        "search",
+        "items",
+        "calls",
+        "origin",
+        "ensemble",
+    )
+    out.print(table(columns, map(_row, board.rows[:rows]), "rank group trial items calls"))
+    hidden = len(board.rows) - rows
+    if hidden > 0:
+        out.print(f"… and {hidden} more (--rows)")
+    spent(board.spent, out)
+
+
+def spent(found: Spent, out: Console) -> None:
+    """Print what was spent, in one line."""
+    roles = ", ".join(f"{role} {share.calls}" for role, share in sorted(found.by_role.items()))
+    out.print(f"spent: {found.calls} calls ({roles}), ${found.usd:.2f}, {found.seconds:.0f} s")
+
+
+def score(estimate: Estimate | None) -> str:
+    """Return a score of ten with its interval."""
+    if estimate is None:
+        return "—"
+    return f"{OF * estimate.value:.2f} [{OF * estimate.low:.2f}, {OF * estimate.high:.2f}]"
+
+
+def _row(row: Standing) -> tuple[str, ...]:
+    seen = score(row.estimate)
+    return (
+        "—" if row.rank is None else str(row.rank),
+        "—" if row.group is None else str(row.group),
+        "—" if row.trial is None else str(row.trial),
+        score(row.held_out.estimate if row.held_out else None),
+        seen if row.state == "COMPLETE" else f"{seen} {row.state.lower()}",
+        str(row.items),
+        f"{row.per_answer.calls:.1f}",
+        row.origin,
+        row.ensemble.label,
+    )
