@@ -1,0 +1,1 @@
+"""Ratios beside their floors: each measurement and its floor come from the same run."""

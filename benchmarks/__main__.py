@@ -1,0 +1,32 @@
+"""`python -m benchmarks [NAME...]`: run the benchmarks; exit 1 where a goal is missed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from benchmarks import bench_help, bench_schedule
+from benchmarks.ratio import Ratio
+
+BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
+    "help": bench_help.run,
+    "schedule": bench_schedule.run,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks named, or all of them."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        print(f"no benchmark {min(unknown)!r}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    met = True
+    for name in names or BENCHMARKS:
+        for ratio in BENCHMARKS[name]():
+            print(f"{name}: ", "\n".join(ratio.lines()), sep="", flush=True)
+            met &= ratio.met
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
