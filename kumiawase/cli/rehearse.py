@@ -86,6 +86,7 @@ def _rehearse(
 ) -> int:
     import asyncio
 
+    from data.errors import StudyError
     from kumiawase import running, settings
     from kumiawase.cli.export import write
     from kumiawase.cli.leaderboard import show
@@ -99,7 +100,11 @@ def _rehearse(
         head = f"# {NOTICE}\n# Serve the pool again: {again}\n"
         written.write_text(head + dump(config(pool, base_url, trials=trials)), encoding="utf-8")
         chosen = settings.load(written)
-        code = asyncio.run(running.run(chosen))
+        try:
+            code = asyncio.run(running.run(chosen))
+        except StudyError as error:
+            remedy = f"remove the folder {folder}, or name another with --folder"
+            raise StudyError(error.fault, place=error.place, remedy=remedy) from None
     show(chosen)
     if code in (0, 3):
         _distance(pool, chosen)
