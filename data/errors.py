@@ -48,7 +48,13 @@ class ConfigError(UserError):
 
 
 class SuiteError(UserError):
-    """A suite cannot be used: no such file, no item, a line that does not fit."""
+    """A suite cannot be used: no such file, no item, a line that does not fit.
+
+    Attributes:
+        others: Further faults in the same place, for those who ask for all of them.
+    """
+
+    others: tuple[SuiteError, ...] = ()
 
 
 class StudyError(UserError):

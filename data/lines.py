@@ -38,7 +38,11 @@ class Line:
     value: Mapping[str, object]
 
 
-def read_lines(source: Traversable, shown: str) -> Iterator[Line]:
+Lines = Iterator[Line | SuiteError]
+"""What a file holds in its order, with the fault of each line that cannot be read."""
+
+
+def scan_lines(source: Traversable, shown: str) -> Lines:
     """Yield the objects of a file in its order; blank lines count for nothing.
 
     Args:
@@ -46,14 +50,29 @@ def read_lines(source: Traversable, shown: str) -> Iterator[Line]:
         shown: What messages call it.
 
     Raises:
-        SuiteError: No such file, too large, not UTF-8, or a line that is no JSON object.
+        SuiteError: No such file, or too large.
     """
     number = 0
-    for position, raw in enumerate(_content(source, shown).split(b"\n"), start=1):
+    for position, raw in enumerate(read_bytes(source, shown).split(b"\n"), start=1):
         if raw.strip():
             number += 1
             place = f"{shown}:{position}"
-            yield Line(place, number, _object(raw, place))
+            try:
+                yield Line(place, number, json_object(raw, place))
+            except SuiteError as fault:
+                yield fault
+
+
+def read_lines(source: Traversable, shown: str) -> Iterator[Line]:
+    """Yield the objects of a file as `scan_lines` does, up to the first fault.
+
+    Raises:
+        SuiteError: No such file, too large, not UTF-8, or a line that is no JSON object.
+    """
+    for found in scan_lines(source, shown):
+        if isinstance(found, SuiteError):
+            raise found
+        yield found
 
 
 def check(model: type[ModelT], value: object, *, place: str, remedy: str = "") -> ModelT:
@@ -66,12 +85,14 @@ def check(model: type[ModelT], value: object, *, place: str, remedy: str = "") -
         remedy: What to do about keys that are unknown or missing.
 
     Raises:
-        SuiteError: The value does not fit; the first fault, in one line.
+        SuiteError: The value does not fit: the first fault, in one line, with its `others`.
     """
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _fault(error.errors(include_url=False)[0], place, remedy) from None
+        found = [_fault(one, place, remedy) for one in _errors(error)]
+        found[0].others = tuple(found[1:])
+        raise found[0] from None
 
 
 def brief(value: object) -> str:
@@ -80,7 +101,12 @@ def brief(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _content(source: Traversable, shown: str) -> bytes:
+def read_bytes(source: Traversable, shown: str) -> bytes:
+    """Return what a file holds, without a byte order mark.
+
+    Raises:
+        SuiteError: No such file, or larger than `MAX_BYTES`.
+    """
     try:
         if not source.is_file():
             raise SuiteError("no such file", place=shown, remedy="paths start at the config file")
@@ -95,7 +121,12 @@ def _content(source: Traversable, shown: str) -> bytes:
     return content.removeprefix(b"\xef\xbb\xbf")
 
 
-def _object(raw: bytes, place: str) -> Mapping[str, object]:
+def json_object(raw: bytes, place: str) -> Mapping[str, object]:
+    """Return the one JSON object that the bytes hold.
+
+    Raises:
+        SuiteError: Not UTF-8, no JSON, a key twice, or another value than an object.
+    """
     try:
         text = raw.decode()
         orjson.loads(text)  # strict about NaN, depth and surrogates, but blind to equal keys
@@ -117,6 +148,13 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise ValueError(f"key {brief(key)} occurs twice")
         value[key] = inner
     return value
+
+
+def _errors(error: ValidationError) -> Iterator[ErrorDetails]:
+    """Yield the faults one by one: a validator of ours says all of its own, a line each."""
+    for details in error.errors(include_url=False):
+        for message in details["msg"].splitlines() or [""]:
+            yield {**details, "msg": message}
 
 
 def _fault(error: ErrorDetails, place: str, remedy: str) -> SuiteError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -23,11 +24,19 @@ class ExactRule(_Strict):
     normalize: bool = True
 
 
+class ShortAnswerRule(_Strict):
+    """What stands behind the answer's marker is the target, or one of several, or near it."""
+
+    kind: Literal["short_answer"]
+    partial: bool = False
+
+
 class NumericRule(_Strict):
-    """The answer's number is the target, within the tolerance."""
+    """The answer's number is the target, within the tolerance, or worth less up to the span."""
 
     kind: Literal["numeric"]
     tolerance: float | None = Field(None, ge=0, allow_inf_nan=False)
+    span: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
 class ChoiceRule(_Strict):
@@ -51,7 +60,7 @@ class FunctionCallRule(_Strict):
 
 
 Rule = Annotated[
-    ExactRule | NumericRule | ChoiceRule | JsonRule | FunctionCallRule,
+    ExactRule | NumericRule | ChoiceRule | JsonRule | FunctionCallRule | ShortAnswerRule,
     Field(discriminator="kind"),
 ]
 
@@ -109,16 +118,19 @@ class Row(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Row:
-        if bool(self.turns) == (self.text is not None):
-            raise ValueError("give `turns` or `text`, one of them")
-        if self.reference and len(self.reference) != len(self.questions):
-            raise ValueError("`reference` has not one text for each turn")
-        if len({d.id for d in self.documents}) != len(self.documents):
-            raise ValueError("two documents have the same id")
-        fault = self._target_fault()
-        if fault:
-            raise ValueError(fault)
+        faults = [fault for fault in self._faults() if fault]
+        if faults:
+            raise ValueError("\n".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        if bool(self.turns) == (self.text is not None):
+            yield "give `turns` or `text`, one of them"
+        elif self.reference and len(self.reference) != len(self.questions):
+            yield "`reference` has not one text for each turn"
+        if len({d.id for d in self.documents}) != len(self.documents):
+            yield "two documents have the same id"
+        yield self._target_fault()
 
     def _target_fault(self) -> str:
         """Return what keeps the rule from being applied to the target, or nothing."""
@@ -129,10 +141,12 @@ class Row(_Strict):
                 return self._call_fault()
             case _ if self.target is None:
                 return f"a rule {self.rule.kind} without a `target`"
-            case ExactRule() if not _is_text(self.target):
-                return "the target of a rule exact must be a text or a list of texts"
+            case ExactRule() | ShortAnswerRule() if not _is_text(self.target):
+                return f"the target of a rule {self.rule.kind} must be a text or a list of texts"
             case NumericRule() if not _is_number(self.target):
                 return "the target of a rule numeric must be a number"
+            case NumericRule(tolerance=float(low), span=float(high)) if high <= low:
+                return "the `span` of a rule numeric must be wider than its `tolerance`"
             case ChoiceRule(choices=choices) if self.target not in choices:
                 return "the target is none of the choices"
             case JsonRule(keys=list(keys)) if not _has(self.target, keys):

@@ -47,6 +47,7 @@ _MARKER = re.compile(
 )
 _SEGMENT = 500
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]{0,80}\}){0,200})\}")
+_CITATION = re.compile(r"(?<!\[)\[[^\[\]\n]{1,12}\](?!\])")
 _CLAUSE_END = re.compile(r"。|\n|です|である|だと|なので|だから|\.(?=\s)")
 _ASIDE = re.compile(r"\([^()]*\)")
 _OPERATOR_BEFORE = re.compile(r"(?:[×÷+*/]|[0-9)] ?-) ?$")
@@ -68,7 +69,11 @@ class Number:
     text: str
 
     def near(self, target: Number, tolerance: Fraction) -> bool:
-        """Whether it is the target within an absolute tolerance.
+        """Whether it is the target within an absolute tolerance."""
+        return self.distance(target) <= tolerance
+
+    def distance(self, target: Number) -> Fraction:
+        """Return how far it is from the target.
 
         A percentage is measured as a share where the target is a bare number below one, and
         as written elsewhere: 25 % is both the probability 0.25 and the answer to "how many %".
@@ -76,7 +81,7 @@ class Number:
         value = self.value
         if self.percent and not target.percent and abs(target.value) < 1:
             value /= 100
-        return abs(value - target.value) <= tolerance
+        return abs(value - target.value)
 
 
 def segments(text: str) -> Iterator[str]:
@@ -105,6 +110,11 @@ def read_number(answer: str) -> Number | None:
     they stand free and the text has no other figures.
     """
     text = unify(answer)
+    uncited = _CITATION.sub("", text)  # documents are cited as [1], behind the number or not
+    return _read(uncited) or _read(text)
+
+
+def _read(text: str) -> Number | None:
     for part in segments(text):
         if found := _last(clause(part)):
             return found

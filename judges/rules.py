@@ -14,6 +14,7 @@ from data.suites.item import Item
 from judges.japanese import normalize, unify
 from judges.numerals import Number, clause, read_number, segments
 from judges.score import Score
+from judges.short_answer import agrees, overlap, read_short
 from judges.structured import Call, find_calls, find_json, same
 
 RULES_VERSION = "1"
@@ -31,12 +32,15 @@ class _Seen(NamedTuple):
 def check(rule: Mapping[str, Any], target: object, answer: str) -> Score:
     """Return what a rule says of one answer; an empty answer is worth 0.
 
-    `exact` {normalize}: the texts are equal, of several targets one. `numeric` {tolerance}: the
-    last number, behind an answer marker if there is one. `choice` {choices}: the one choice
-    named. `json` {keys}: the share of the target's keys with the right value; all or nothing for
-    values that are no object. `function_call`: 0 for another function or several different
-    calls; for the right one a half, and the other half times the share of right arguments,
-    among those expected and those given; with the target null, 1 for making no call.
+    `exact` {normalize}: the texts are equal, of several targets one. `short_answer` {partial}:
+    the same of the text behind the answer marker alone; `partial` gives the share of signs that
+    agree. `numeric` {tolerance, span}: the last number, behind an answer marker if there is one;
+    with `span`, worth falls from 1 at the tolerance to 0 at that distance from the target.
+    `choice` {choices}: the one choice named. `json` {keys}: the share of the target's keys with
+    the right value; all or nothing for values that are no object. `function_call`: 0 for another
+    function or several different calls; for the right one a half, and the other half times the
+    share of right arguments, among those expected and those given; with the target null, 1 for
+    making no call.
 
     Args:
         rule: `{"kind": …}` with its options.
@@ -74,12 +78,25 @@ def _exact(rule: Mapping[str, Any], target: Any, answer: str) -> _Seen:  # noqa:
     return _Seen(float(read in map(form, accepted)), f"read: {_short(read)}")
 
 
+def _short_answer(rule: Mapping[str, Any], target: Any, answer: str) -> _Seen:  # noqa: ANN401
+    accepted = [target] if isinstance(target, str) else target
+    read = read_short(answer)
+    value = 1.0 if agrees(read, accepted) else 0.0
+    if rule.get("partial", False):
+        value = max(value, overlap(read, accepted))
+    return _Seen(value, f"read: {_short(read)}")
+
+
 def _numeric(rule: Mapping[str, Any], target: Any, answer: str) -> _Seen:  # noqa: ANN401
     number, wanted = read_number(answer), _number(target)
     if number is None or wanted is None:
         return _Seen(0.0, "no number in the answer")
-    near = number.near(wanted, Fraction(str(rule.get("tolerance", 0))))
-    return _Seen(float(near), f"read: {number.text}")
+    tolerance, read = Fraction(str(rule.get("tolerance", 0))), f"read: {number.text}"
+    if number.near(wanted, tolerance) or "span" not in rule:
+        return _Seen(float(number.near(wanted, tolerance)), read)
+    span = Fraction(str(rule["span"]))
+    left = (span - number.distance(wanted)) / (span - tolerance)
+    return _Seen(max(float(left), 0.0), read)
 
 
 def _choice(rule: Mapping[str, Any], target: Any, answer: str) -> _Seen:  # noqa: ANN401
@@ -177,6 +194,10 @@ def _short(text: str) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
+def _width(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < 1e30
+
+
 def _texts(target: object) -> bool:
     several = target if isinstance(target, list | tuple) else [target]
     return bool(several) and all(isinstance(text, str) and text for text in several)
@@ -209,9 +230,12 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "exact": _Kind(_exact, {"normalize": lambda v: isinstance(v, bool)}, _texts, "a text"),
+    "short_answer": _Kind(
+        _short_answer, {"partial": lambda v: isinstance(v, bool)}, _texts, "a text"
+    ),
     "numeric": _Kind(
         _numeric,
-        {"tolerance": lambda v: isinstance(v, int | float) and 0 <= v < 1e30},
+        {"tolerance": lambda v: _width(v) or v == 0, "span": _width},
         lambda target: _number(target) is not None,
         "a number",
     ),
@@ -237,5 +261,7 @@ def _misfit(rule: Mapping[str, Any], target: Any) -> str:  # noqa: ANN401
     """Return what is wrong between a rule's options and its target, each right by itself."""
     if rule["kind"] == "choice" and target not in rule.get("choices", ()):
         return f"the target {target!r} is not among `choices`"
+    if "span" in rule and rule["span"] <= rule.get("tolerance", 0):
+        return "`span` is not wider than `tolerance`"
     missing = set(rule.get("keys", ())) - set(target if isinstance(target, Mapping) else ())
     return f"the target lacks the key {min(missing)!r}" if missing else ""

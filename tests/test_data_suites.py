@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import SuiteError
-from data.suites import Document, Suite, load_suite
+from data.suites import Document, Suite, load_suite, scan_suite
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
@@ -153,6 +153,47 @@ def test_several_suites_weigh_the_same(tmp_path: Path) -> None:
     assert math.isclose(math.fsum(alone.weights.values()), 1)
 
 
+def test_suites_weigh_what_their_weights_say(tmp_path: Path) -> None:
+    write(tmp_path, *(row(f"{c}{n}", c) for c in ("甲", "乙") for n in range(2)), name="p.jsonl")
+    write(tmp_path, *(row(f"甲{n}", "甲") for n in range(8)), name="q.jsonl")
+    suite = load_suite([{"path": "p.jsonl", "weight": 3}, "q.jsonl"], tmp_path)
+    assert suite.weights == {"p/甲": 0.375, "p/乙": 0.375, "q/甲": 0.25}
+    halved = load_suite(
+        [{"path": "p.jsonl", "weight": 1.5}, {"path": "q.jsonl", "weight": 0.5}], tmp_path
+    )
+    assert halved.weights == suite.weights
+    alone = load_suite({"path": "p.jsonl", "weight": 3}, tmp_path)
+    assert alone == load_suite("p.jsonl", tmp_path)
+
+
+def test_a_scan_tells_every_fault_and_keeps_the_rest(tmp_path: Path) -> None:
+    broken = row("c") | {"colour": "red", "language": "日本語", "rubric": [""]}
+    twofold = row("d", reference=["一", "二"], rule={"kind": "exact"})
+    rows = [row("a"), broken, twofold, row("a"), row("e")]
+    name = write(tmp_path, *rows)
+    with (tmp_path / name).open("a", encoding="utf-8") as file:
+        file.write("{\n")
+    scan = scan_suite(name, tmp_path)
+    assert [item.id for item in scan.items] == ["a", "e"]
+    assert scan.places == (f"{name}:1", f"{name}:5")
+    said = [str(fault) for fault in scan.faults]
+    assert [text.partition(": ")[0] for text in said] == [
+        f"{name}:{line}" for line in (2, 2, 2, 3, 3, 4, 6)
+    ]
+    assert all("\n" not in text for text in said)
+    assert "`rubric.0` is empty" in said[0]
+    assert "not one text for each turn" in said[3]
+    assert "a rule exact without a `target`" in said[4]
+    with pytest.raises(SuiteError, match=r"`rubric\.0` is empty"):
+        load_suite(name, tmp_path)
+
+
+def test_a_scan_halves_as_a_search_does(tmp_path: Path) -> None:
+    name = write(tmp_path, *(row(f"r{n}") for n in range(7)), row("x", "一つだけ"))
+    assert scan_suite(name, tmp_path).items == load_suite(name, tmp_path).items
+    assert not scan_suite(write(tmp_path), tmp_path).items
+
+
 def test_two_suites_of_one_name_are_refused(tmp_path: Path) -> None:
     name = write(tmp_path, row("a"), row("b"))
     with pytest.raises(SuiteError, match="two suites are called 'suite'; give one of them"):
@@ -192,6 +233,11 @@ def test_two_suites_of_one_name_are_refused(tmp_path: Path) -> None:
         (
             {"rule": {"kind": "choice", "choices": ["ア", "イ"]}, "target": "ウ"},
             "none of the choi",
+        ),
+        ({"rule": {"kind": "short_answer"}, "target": [1]}, "short_answer must be a text or a"),
+        (
+            {"rule": {"kind": "numeric", "tolerance": 2, "span": 1}, "target": 1},
+            "the `span` of a rule numeric must be wider than its `tolerance`",
         ),
         ({"rule": {"kind": "json", "keys": ["b"]}, "target": {"a": 1}}, "lacks one of the rule's"),
         ({"rule": {"kind": "json"}, "target": None}, "a rule json without a `target`"),
@@ -280,7 +326,11 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
         ({"path": "suite.jsonl", "limit": "4"}, "'limit': Input should be a valid integer"),
         ({"path": "suite.jsonl", "format": "csv"}, "unknown format 'csv'; use one of kumiawase, "),
         ({"file": "suite.jsonl"}, "suite: `path` is missing; keys: path, format"),
-        ({"path": "suite.jsonl", "weight": 2}, "suite: unknown key 'weight'"),
+        ({"path": "suite.jsonl", "colour": 2}, "suite: unknown key 'colour'; keys: path, format"),
+        ({"path": "suite.jsonl", "weight": 0}, "'weight': Input should be greater than 0"),
+        ({"path": "suite.jsonl", "weight": math.inf}, "'weight': Input should be less than or"),
+        ({"path": "suite.jsonl", "weight": math.nan}, "'weight': Input should be"),
+        ({"path": "suite.jsonl", "weight": "2"}, "'weight': Input should be a valid number"),
         ({"path": "suite.jsonl", "reference": "r"}, "format kumiawase takes no `reference` file"),
     ],
 )

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from judges.japanese import normalize, unify
+from judges.japanese import content_words, dictionary, normalize, script, unify
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,43 @@ def test_different_texts_stay_apart(one: str, other: str) -> None:
 def test_a_long_vowel_before_a_figure_is_no_minus() -> None:
     assert unify("コーヒー3杯") == "コーヒー3杯"
     assert unify("コスト−3") == "コスト-3"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("りんごを12個買いました。", ["りんご", "12", "買う"]),
+        ("美しい花が、とても静かに咲いている", ["美しい", "花", "とても", "静か", "咲く"]),
+        ("| A | ### ||", ["a"]),
+        ("ＧＰＴと、ｹｰｷ", ["gpt", "ケーキ"]),
+        ("…！？", []),
+        ("", []),
+    ],
+)
+def test_words_that_carry_the_content_in_their_dictionary_form(
+    text: str, words: list[str]
+) -> None:
+    assert content_words(text) == words
+
+
+def test_the_dictionary_has_a_name_and_a_version() -> None:
+    name, version = dictionary().split()
+    assert name == "ipadic"
+    assert version.count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "japanese", "kana"),
+    [
+        ("東京はよい所だ", 1, 4 / 7),
+        ("東京 is fine", 2 / 8, 0),
+        ("北京是中国的首都", 1, 0),
+        ("```\nprint(1)\n```\n東京", 1, 0),
+        ("https://example.com/a を見る", 1, 2 / 3),
+        ("123 +-", 0, 0),
+    ],
+)
+def test_how_a_text_is_written(text: str, japanese: float, kana: float) -> None:
+    found = script(text)
+    assert found.japanese == pytest.approx(japanese)
+    assert found.kana == pytest.approx(kana)

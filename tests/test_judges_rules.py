@@ -80,6 +80,19 @@ def test_numeric(answer: str, number: float) -> None:
 
 @pytest.mark.parametrize(
     "answer",
+    [
+        "答え: 25600 [1][2]",
+        "合計は25,600円です[1]［2］。",
+        "資料[3]から、答えは[25600]",
+        "答え: [25600]",
+    ],
+)
+def test_a_citation_is_no_number(answer: str) -> None:
+    assert check({"kind": "numeric"}, 25600, answer).value == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
     ["わかりません", "H2O", "一般的に統一して一緒に考えます", "十分です", "3/0", "9" * 5000],
 )
 def test_numeric_without_a_number(answer: str) -> None:

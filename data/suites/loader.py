@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,13 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.digest import digest, text_digest
 from data.errors import SuiteError
-from data.formats import Format, known_format
-from data.lines import brief, check, read_lines
+from data.formats import known_format
+from data.lines import brief, check
 from data.row import Row, Text
 from data.suites.item import Document, Item, Split, Suite
-
-BUNDLED = {"kumiawase-ja": "kumiawase_ja.jsonl"}
-"""Suites that come with the program: name → file beside this module."""
+from data.suites.reading import read_rows, referenced
 
 HALVES: tuple[Split, Split] = ("search", "held_out")
 
@@ -32,6 +28,23 @@ class _Spec(BaseModel):
     limit: int | None = Field(None, ge=2)
     name: Text | None = None
     reference: Text | None = None
+    weight: float = Field(1.0, gt=0, le=1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What stands in a suite's files, sound or not.
+
+    Attributes:
+        places: Where each item stands, `file:line`.
+        items: Those that could be read.
+        faults: What is wrong with the others.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    items: tuple[Item, ...]
+    faults: tuple[SuiteError, ...]
 
 
 def load_suite(spec: object, folder: Path) -> Suite:
@@ -41,13 +54,13 @@ def load_suite(spec: object, folder: Path) -> Suite:
     their ids the first half, and the odd one, are searched on, the rest is held out. So a
     category of one such item is search only. `limit` takes its items after that, in the same
     order, by turns from the categories and from the halves; a smaller limit is a part of a
-    larger one. Categories weigh the same. Several suites weigh the same, and their ids and
-    categories begin with the suite's name.
+    larger one. Categories weigh the same. Several suites weigh the same unless they have a
+    `weight`, whatever their sizes, and their ids and categories begin with the suite's name.
 
     Args:
-        spec: A name (`kumiawase-ja`), a file, `{path, format, limit, name, reference}`, or a
-            list of these. `limit` counts items; `reference` is a file of reference answers for
-            formats that keep them apart.
+        spec: A name (`kumiawase-ja`), a file, `{path, format, limit, name, reference, weight}`,
+            or a list of these. `limit` counts items; `reference` is a file of reference answers
+            for formats that keep them apart; `weight` is relative to the others' (default 1).
         folder: Where relative paths start.
 
     Raises:
@@ -56,8 +69,9 @@ def load_suite(spec: object, folder: Path) -> Suite:
     specs: Sequence[object] = spec if isinstance(spec, list) else [spec]
     if not specs:
         raise SuiteError("an empty list", place="suite", remedy="name a suite, or kumiawase-ja")
-    suites = [_load(_spec(one), folder) for one in specs]
-    return suites[0] if len(suites) == 1 else _joined(suites)
+    read = [_spec(one) for one in specs]
+    suites = [_load(one, folder) for one in read]
+    return suites[0] if len(suites) == 1 else _joined(suites, [one.weight for one in read])
 
 
 def _spec(value: object) -> _Spec:
@@ -66,15 +80,46 @@ def _spec(value: object) -> _Spec:
     elif not isinstance(value, Mapping):
         remedy = "give a name, a file, {path, format, limit}, or a list of these"
         raise SuiteError(f"{brief(value)} is no suite", place="suite", remedy=remedy)
-    return check(_Spec, value, place="suite", remedy="keys: path, format, limit, name, reference")
+    return check(_Spec, value, place="suite", remedy=f"keys: {', '.join(_Spec.model_fields)}")
+
+
+def scan_suite(spec: object, folder: Path) -> Scan:
+    """Return the items of one suite, each with its place, and everything wrong in its files.
+
+    Halves are those of `load_suite`, but none has to have items; `limit` counts for nothing.
+
+    Args:
+        spec: A name, a file or `{path, format, reference}`.
+        folder: Where relative paths start.
+
+    Raises:
+        SuiteError: The file or its format cannot be used at all.
+    """
+    return _scanned(_spec(spec), folder)
+
+
+def _scanned(spec: _Spec, folder: Path) -> Scan:
+    form = known_format(spec.format, "suite")
+    placed, faults = read_rows(form, spec.path, folder)
+    rows = [one.row for one in placed]
+    if spec.reference is not None:
+        if form.reference is None:
+            fault = f"format {spec.format} takes no `reference` file"
+            raise SuiteError(fault, place="suite", remedy="leave it out")
+        rows = list(referenced(rows, spec.path, form.reference, spec.reference, folder))
+    items = _items(rows)
+    name = spec.name or Path(spec.path).stem
+    return Scan(name, tuple(one.place for one in placed), tuple(items), tuple(faults))
 
 
 def _load(spec: _Spec, folder: Path) -> Suite:
-    form = known_format(spec.format, "suite")
-    rows = _rows(form, spec.path, folder)
-    if spec.reference is not None:
-        rows = _referenced(rows, form, spec, folder)
-    items = _items(rows)
+    scan = _scanned(spec, folder)
+    for fault in scan.faults:
+        raise fault
+    items: Sequence[Item] = scan.items
+    if not items:
+        remedy = "write one JSON object a line"
+        raise SuiteError("no items", place=spec.path, remedy=remedy)
     if spec.limit is not None:
         items = _limited(items, spec.limit)
     for half in HALVES:
@@ -82,8 +127,7 @@ def _load(spec: _Spec, folder: Path) -> Suite:
             remedy = "give items a `split`, or a category two items"
             raise SuiteError(f"no {half} items", place=spec.path, remedy=remedy)
     categories = dict.fromkeys(item.category for item in items)
-    weights = dict.fromkeys(categories, 1 / len(categories))
-    return _suite(spec.name or Path(spec.path).stem, items, weights)
+    return _suite(scan.name, items, dict.fromkeys(categories, 1 / len(categories)))
 
 
 def _suite(name: str, items: Sequence[Item], weights: Mapping[str, float]) -> Suite:
@@ -98,7 +142,7 @@ def _content(item: Item) -> dict[str, object]:
     return {key: value for key, value in asdict(item).items() if value is not None and value != ()}
 
 
-def _joined(suites: Sequence[Suite]) -> Suite:
+def _joined(suites: Sequence[Suite], shares: Sequence[float]) -> Suite:
     names = [suite.name for suite in suites]
     for name in names:
         if names.count(name) > 1:
@@ -110,55 +154,11 @@ def _joined(suites: Sequence[Suite]) -> Suite:
         for item in suite.items
     ]
     weights = {
-        f"{suite.name}/{category}": share / len(suites)
-        for suite in suites
-        for category, share in suite.weights.items()
+        f"{suite.name}/{category}": weight * share / sum(shares)
+        for suite, share in zip(suites, shares, strict=True)
+        for category, weight in suite.weights.items()
     }
     return _suite("+".join(names), items, weights)
-
-
-def _source(path: str, folder: Path) -> Traversable:
-    if path in BUNDLED:
-        return files("data.suites") / BUNDLED[path]
-    return folder / Path(path).expanduser()
-
-
-def _rows(form: Format, path: str, folder: Path) -> list[Row]:
-    rows: list[Row] = []
-    places: dict[str, str] = {}
-    for line in read_lines(_source(path, folder), path):
-        row = form.row(line)
-        if row.id in places:
-            fault = f"id {brief(row.id)} again, first in {places[row.id]}"
-            raise SuiteError(fault, place=line.place, remedy="give each item its own id")
-        places[row.id] = line.place
-        rows.append(row)
-    if not rows:
-        raise SuiteError("no items", place=path, remedy="write one JSON object a line")
-    return rows
-
-
-def _referenced(rows: list[Row], form: Format, spec: _Spec, folder: Path) -> list[Row]:
-    if form.reference is None or spec.reference is None:
-        fault = f"format {spec.format} takes no `reference` file"
-        raise SuiteError(fault, place="suite", remedy="leave it out")
-    references: dict[str, list[str]] = {}
-    for line in read_lines(_source(spec.reference, folder), spec.reference):
-        key, texts = form.reference(line)
-        if key in references:
-            raise SuiteError(f"a second reference for item {brief(key)}", place=line.place)
-        references[key] = texts
-    if not any(row.id in references for row in rows):
-        fault = f"no reference for any item of {spec.path}"
-        raise SuiteError(fault, place=spec.reference, remedy="give the file of the same suite")
-    return [_with_reference(row, references.get(row.id, []), spec.reference) for row in rows]
-
-
-def _with_reference(row: Row, texts: list[str], place: str) -> Row:
-    if texts and len(texts) != len(row.questions):
-        fault = f"item {brief(row.id)} has {len(row.questions)} turns, its reference {len(texts)}"
-        raise SuiteError(fault, place=place)
-    return row.model_copy(update={"reference": texts})
 
 
 def _items(rows: Sequence[Row]) -> list[Item]:

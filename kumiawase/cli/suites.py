@@ -3,70 +3,135 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kumiawase.cli import options
 
-if TYPE_CHECKING:
-    from data.suites import Suite
-
 
 @click.command("suites")
 @click.argument("name", required=False)
 @click.option("--format", "format_", help="Format of the file NAME.")
+@click.option("--reference", help="File of reference answers to the file NAME.")
+@click.option("--show", "category", metavar="CATEGORY", help="Print items of a category whole.")
+@click.option("-n", "most", type=click.IntRange(1), help="Most items shown [default: 10, or all].")
+@click.option("--check", is_flag=True, help="Say everything that is wrong with NAME.")
+@click.option(
+    "--context",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
+    help="Tokens that items must leave room in, for --check.",
+)
+@click.option("--study", help="Say how good each item proved in this study.")
+@options.config
+@options.storage
 @options.as_json
-def command(name: str | None, format_: str | None, as_json: bool) -> None:
+def command(
+    name: str | None,
+    format_: str | None,
+    reference: str | None,
+    category: str | None,
+    most: int | None,
+    check: bool,
+    context: int,
+    study: str | None,
+    config: Path,
+    storage: str | None,
+    as_json: bool,
+) -> int:
     """List the suites that can be asked; with NAME, count what is in one.
 
-    NAME is a suite of ours or a file.
+    NAME is a suite of ours or a file. --check looks for lines that do not fit, items that ask
+    the same, golds that fail their own rule, items too long to answer, categories with an empty
+    half and texts in another language; the exit code is 2 if there are any. --study shows, after
+    a search, how well each item tells ensembles apart.
     """
-    import json
+    if study is not None:
+        if name is not None:
+            raise click.UsageError("--study takes the suite from the study; leave NAME out")
+        _quality(config, study, storage, most, as_json=as_json)
+        return 0
+    if name is None:
+        if check or category is not None or format_ or reference:
+            raise click.UsageError("name a suite or a file")
+        _list(as_json=as_json)
+        return 0
+    spec = {"path": name, "format": format_, "reference": reference}
+    spec = {key: value for key, value in spec.items() if value is not None}
+    if check:
+        return _check(spec, name, context, as_json=as_json)
+    _show(spec, category, most or 10, as_json=as_json)
+    return 0
+
+
+def _list(*, as_json: bool) -> None:
+    from kumiawase import suite_views
+
+    if as_json:
+        click.echo(suite_views.as_json(suite_views.listing()))
+    else:
+        suite_views.show_listing()
+
+
+def _show(spec: object, category: str | None, most: int, *, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from data.suites import BUNDLED, load_suite, published
-    from kumiawase import tables
+    from data.suites import load_suite
+    from kumiawase import suite_views
 
-    if name is not None:
-        suite = load_suite({"path": name, "format": format_} if format_ else name, Path())
-        _count(suite, as_json=as_json)
+    suite = load_suite(spec, Path())
+    if category is None:
+        if as_json:
+            rows = suite_views.counts(suite)
+            found = {"name": suite.name, "digest": suite.digest, "categories": rows}
+            click.echo(suite_views.as_json(found))
+        else:
+            suite_views.show_counts(suite)
         return
+    if category not in suite.weights:
+        raise click.UsageError(f"no category {category!r}; there are {', '.join(suite.weights)}")
+    items = [item for item in suite.items if item.category == category][:most]
     if as_json:
-        ours = [{"name": n} for n in BUNDLED]
-        click.echo(json.dumps({"bundled": ours, "published": [asdict(s) for s in published()]}))
-        return
-    out = tables.console()
-    for bundled in BUNDLED:
-        out.print(f"{bundled} (ours)", markup=False)
-    rows = [(s.format, s.title, str(s.items), s.published_at, s.licence) for s in published()]
-    out.print(tables.table(("format", "suite", "items", "published at", "licence"), rows, "items"))
+        click.echo(suite_views.as_json([asdict(item) for item in items]))
+    else:
+        suite_views.show_items(items)
 
 
-def _count(suite: Suite, *, as_json: bool) -> None:
-    import json
+def _check(spec: object, name: str, context: int, *, as_json: bool) -> int:
+    from data.suites import scan_suite
+    from judges.japanese import dictionary
+    from judges.suite_check import check_suite
+    from kumiawase import suite_views
 
-    from kumiawase import tables
-
-    categories = dict.fromkeys(item.category for item in suite.items)
-    counted = {c: [i for i in suite.items if i.category == c] for c in categories}
-    rows = [
-        {
-            "category": category,
-            "search": sum(i.split == "search" for i in items),
-            "held_out": sum(i.split == "held_out" for i in items),
-            "rule": sum(i.rule is not None for i in items),
-            "rubric": sum(bool(i.rubric) for i in items),
-            "two_turns": sum(len(i.turns) > 1 for i in items),
+    scan = scan_suite(spec, Path())
+    findings = check_suite(scan, name, context)
+    if as_json:
+        found = {
+            "name": scan.name,
+            "items": len(scan.items),
+            "context": context,
+            "dictionary": dictionary(),
+            "findings": [finding.to_json() for finding in findings],
         }
-        for category, items in counted.items()
-    ]
+        click.echo(suite_views.as_json(found))
+    else:
+        suite_views.show_findings(name, len(scan.items), findings)
+    return 2 if findings else 0
+
+
+def _quality(
+    config: Path, study: str, storage: str | None, most: int | None, *, as_json: bool
+) -> None:
+    from db.item_quality import item_quality
+    from kumiawase import settings, suite_views
+    from kumiawase.reading import open_store
+
+    chosen = settings.load(config, study=study, storage=storage)
+    with open_store(chosen) as store:
+        found = item_quality(store, study)
     if as_json:
-        found = {"name": suite.name, "digest": suite.digest, "categories": rows}
-        click.echo(json.dumps(found, ensure_ascii=False))
-        return
-    out = tables.console()
-    out.print(f"{suite.name}: {len(suite.items)} items, digest {suite.digest}", markup=False)
-    numbers = "search held_out rule rubric two_turns"
-    cells = [[str(v) for v in row.values()] for row in rows]
-    out.print(tables.table(list(rows[0]), cells, numbers))
+        rows = [quality.to_json() for quality in found[:most]]
+        click.echo(suite_views.as_json({"study": study, "items": rows}))
+    else:
+        suite_views.show_quality(found, study, most)

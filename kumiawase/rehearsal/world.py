@@ -77,9 +77,10 @@ def stated(item: Item, *, right: bool, salt: object) -> str:
     kind, target = item.rule["kind"], item.target
     if kind == "function_call":
         return _call(target if right else _miscalled(item))
-    if kind == "exact":
+    if kind in ("exact", "short_answer"):
         accepted = target if isinstance(target, str) else target[0]
-        return accepted if right else "わかりません"
+        text = accepted if right else "わかりません"
+        return text if kind == "exact" else f"答え: {text}"
     if kind == "json":
         value = target if right else _spoilt(target, item.rule.get("keys"))
         return f"```json\n{json.dumps(value, ensure_ascii=False)}\n```"
