@@ -143,10 +143,12 @@ _AGENT_KEYS = {"model", "temperature", "n", "prompt"}
 
 def _read(value: object, prompt: str, place: str) -> Ensemble:
     if not isinstance(value, Mapping) or set(value) - {"layers", "aggregator"}:
-        raise ConfigError("not of the form {layers, aggregator}", place=place)
+        fault = "not of the form {layers, aggregator}"
+        raise ConfigError(fault, place=place, remedy="write it so")
     layers: object = value.get("layers") or []
     if not isinstance(layers, list) or not all(isinstance(layer, list) for layer in layers):
-        raise ConfigError("`layers` is not a list of lists of agents", place=place)
+        fault = "`layers` is not a list of lists of agents"
+        raise ConfigError(fault, place=place, remedy="write [[agent, …], …]")
     read = tuple(
         tuple(_agent(a, prompt if depth else None, f"{place}: layer {depth + 1}") for a in layer)
         for depth, layer in enumerate(layers)
@@ -159,10 +161,12 @@ def _read(value: object, prompt: str, place: str) -> Ensemble:
 
 def _agent(value: object, prompt: str | None, place: str) -> Agent:
     if not isinstance(value, Mapping):
-        raise ConfigError("an agent is missing or no mapping", place=place)
+        fault = "an agent is missing or no mapping"
+        raise ConfigError(fault, place=place, remedy="give it a `model`")
     unknown = set(value) - _AGENT_KEYS
     if unknown:
-        raise ConfigError(f"unknown key {min(map(str, unknown))!r}", place=place)
+        fault = f"unknown key {min(map(str, unknown))!r}"
+        raise ConfigError(fault, place=place, remedy="remove it")
     model, temperature, n = value.get("model"), value.get("temperature", 0.7), value.get("n", 1)
     if not isinstance(model, str):
         raise ConfigError("`model` is missing", place=place, remedy="name one of the pool")
@@ -172,5 +176,5 @@ def _agent(value: object, prompt: str | None, place: str) -> Agent:
         raise ConfigError(f"`n` is {n!r}", place=place, remedy="give a whole number")
     given = value.get("prompt")
     if given is not None and not isinstance(given, str):
-        raise ConfigError("`prompt` is not a digest", place=place)
+        raise ConfigError("`prompt` is not a digest", place=place, remedy="give one of `prompts`")
     return Agent(model, float(temperature), n, None if prompt is None else given or prompt)
