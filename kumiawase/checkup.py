@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data.errors import RequestError, UserError
+from endpoints import listing
 from endpoints.endpoint import Endpoint
 from endpoints.request import Message
 from endpoints.specs import ModelSpec
+from kumiawase import licences
 from kumiawase.settings import Settings
 
 QUESTION = "日本でいちばん高い山の名前を、一文で答えてください。"
@@ -29,6 +31,7 @@ class Finding:
         context: Tokens, as the settings or the server say.
         seconds: From the request to the reply.
         finding: The reply's beginning, or what is wrong.
+        licence: The model's, and what it says about commercial use.
     """
 
     model: str
@@ -37,6 +40,7 @@ class Finding:
     context: int | None
     seconds: float
     finding: str
+    licence: str = ""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -44,7 +48,12 @@ async def examine(settings: Settings) -> list[Finding]:
     groups = await asyncio.gather(
         *(_endpoint(settings, name) for name in settings.endpoints), return_exceptions=False
     )
-    return [finding for group in groups for finding in group]
+    forms = settings.form.models
+    return [
+        replace(f, licence=licences.describe(licences.entry_of(f.model, forms[f.model])))
+        for group in groups
+        for f in group
+    ]
 
 
 async def _endpoint(settings: Settings, name: str) -> list[Finding]:
@@ -73,8 +82,7 @@ async def _listed(endpoint: Endpoint) -> dict[str, dict[str, Any]]:
 async def _model(
     endpoint: Endpoint, model: ModelSpec, listed: dict[str, dict[str, Any]]
 ) -> Finding:
-    told = listed.get(model.served_name, {}).get("max_model_len")
-    context = model.context or (told if isinstance(told, int) else None)
+    context = model.context or listing.context_of(listed.get(model.served_name, {}))
     message: Message = {"role": "user", "content": QUESTION}
     body = {
         "model": model.served_name,

@@ -15,18 +15,17 @@ from kumiawase.cli import options
 def command(config: Path, as_json: bool) -> int:
     """Try every model of kumiawase.yaml once, with a short Japanese question.
 
-    Exit code 1 if a model does not answer.
+    Exit code 1 if a model does not answer. Licences that forbid commercial use are named.
     """
     import asyncio
-    import json
     from dataclasses import asdict
 
-    from kumiawase import checkup, settings, tables
+    from kumiawase import checkup, licences, settings, tables
 
     chosen = settings.load(config)
     found = asyncio.run(checkup.examine(chosen))
     if as_json:
-        click.echo(json.dumps([asdict(f) for f in found], ensure_ascii=False))
+        options.print_json([asdict(f) for f in found])
     else:
         rows = [
             (
@@ -41,4 +40,6 @@ def command(config: Path, as_json: bool) -> int:
         ]
         columns = ("", "model", "endpoint", "context", "seconds", "finding")
         tables.console().print(tables.table(columns, rows, "context seconds"))
+    for line in licences.warnings(chosen.form.models.items()):
+        click.echo(f"licence: {line}", err=True)
     return 0 if all(f.ok for f in found) else 1

@@ -33,7 +33,7 @@ def write(settings: object, id_: str | None, file: Path) -> str:
     """Write the file and return what to tell the user."""
     from data.errors import ConfigError, StudyError
     from db.leaderboard import rank
-    from kumiawase import reading
+    from kumiawase import licences, reading
     from kumiawase.export import bundle
     from kumiawase.settings import Settings
 
@@ -43,9 +43,16 @@ def write(settings: object, id_: str | None, file: Path) -> str:
         digest = reading.find(store, settings.study, id_).digest if id_ else None
         rows = [r for r in board.rows if (r.digest == digest if digest else r.rank == 1)]
         if not rows:
-            raise StudyError("no ensemble is ranked yet", remedy="name one by its ID")
+            raise StudyError(
+                "no ensemble is ranked yet",
+                place=f"study {settings.study!r}",
+                remedy="name one by its ID",
+            )
         try:
             bundle.write(file, settings, board, rows[0], store.prompts())
         except OSError as error:
             raise ConfigError(f"cannot be written ({error.strerror})", place=str(file)) from None
-    return f"{board.verdict}\nwrote {file}: {rows[0].ensemble.label}"
+    used = rows[0].ensemble.models
+    flagged = licences.warnings((name, settings.form.models[name]) for name in sorted(used))
+    told = "".join(f"\nlicence: {line}" for line in flagged)
+    return f"{board.verdict}\nwrote {file}: {rows[0].ensemble.label}{told}"

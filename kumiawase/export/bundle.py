@@ -16,7 +16,7 @@ from data.digest import text_digest
 from data.errors import ConfigError
 from db.standings import Leaderboard, Standing
 from endpoints.specs import EndpointSpec, ModelSpec
-from kumiawase import __version__, yaml_lines
+from kumiawase import __version__, licences, yaml_lines
 from kumiawase.forms import EndpointForm, MaxTokensForm, ModelForm
 from kumiawase.settings import Settings, endpoint_spec, finding, model_spec
 from moa.ensemble import Ensemble
@@ -71,6 +71,9 @@ def document(
         "endpoints": {name: _masked(form.endpoints[name]) for name in endpoints},
         "prompts": {name: prompts[name] for name in sorted(used)},
         "max_tokens": form.max_tokens.model_dump(),
+        "licences": {
+            name: licences.describe(licences.entry_of(name, form.models[name])) for name in members
+        },
         "score": {
             "verdict": board.verdict,
             "search": {key: shown[key] for key in ("score", "ci", "items")},
@@ -92,7 +95,13 @@ def document(
 
 def dump(value: Mapping[str, Any]) -> str:
     """Return YAML that a person can read: keys in order, Japanese as it is."""
-    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100)
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        """Write everything out: we refuse aliases when we read."""
+        return True
 
 
 def read(file: Path) -> Bundle:
@@ -154,10 +163,17 @@ def _plain(form: BaseModel) -> dict[str, Any]:
 
 
 def _masked(form: EndpointForm) -> dict[str, Any]:
-    """Return the endpoint without what may be a secret: userinfo in the address, key headers."""
-    parts = urlsplit(form.base_url)
-    host = parts.netloc.rpartition("@")[2]
-    plain = _plain(form) | {"base_url": urlunsplit(parts._replace(netloc=host))}
+    """Return the endpoint without what may be a secret: userinfo, keys in query and headers."""
+    plain = _plain(form) | {"base_url": _address(form.base_url)}
+    if form.identity:
+        plain["identity"] = _address(form.identity)
     if "headers" in plain:
         plain["headers"] = {k: v for k, v in form.headers.items() if not _SECRET.search(k)}
     return plain
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    query = "&".join(p for p in parts.query.split("&") if not _SECRET.search(p.partition("=")[0]))
+    return urlunsplit(parts._replace(netloc=host, query=query))
