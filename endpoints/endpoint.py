@@ -26,6 +26,7 @@ from data.errors import (
     RequestError,
     TimedOutError,
 )
+from endpoints import listing
 from endpoints.failure import classify, clean
 from endpoints.reply import Reply, read_reply
 from endpoints.specs import EndpointSpec
@@ -90,6 +91,8 @@ class Endpoint:
 
     async def models(self) -> list[dict[str, Any]]:
         """Return what the server lists at /models, as it says it; nothing if it has no list.
+
+        Each model's name is under `id`, whatever the server calls it.
 
         Raises:
             RequestError: Exactly one, of the kind that fits.
@@ -187,11 +190,10 @@ def _models(body: bytes) -> list[dict[str, Any]]:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise MalformedReplyError("/models is no JSON") from None
-    if isinstance(value, dict):
-        value = value.get("data") or value.get("models") or []
-    if not isinstance(value, list):
+    found = listing.entries(value)
+    if found is None:
         raise MalformedReplyError("/models holds no list")
-    return [entry for entry in value if isinstance(entry, dict)]
+    return found
 
 
 def _story(error: BaseException) -> str:

@@ -1,18 +1,22 @@
-"""What `init` finds and writes: servers that answer, their models, a kumiawase.yaml for them."""
+"""What `init` finds: servers that answer, and their models as a kumiawase.yaml."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-
-import yaml
+from urllib.parse import urlsplit
 
 from data import catalogue
-from data.errors import KumiawaseError
+from data.catalogue import Entry
+from data.errors import KumiawaseError, RejectedError, RequestError, UnauthorizedError
+from endpoints import listing
 from endpoints.endpoint import Endpoint
+from endpoints.request import Message
 from endpoints.specs import EndpointSpec
+from kumiawase import choosing, drafting, licences
+from kumiawase.drafting import Draft, Line, Model
 
 # Where the usual servers listen by default.
 LOCAL = {
@@ -23,132 +27,187 @@ LOCAL = {
     "sglang": "http://127.0.0.1:30000/v1",
 }
 DEADLINE = 3.0
-OPENAI = "https://api.openai.com/v1"
-OPENAI_JUDGE = "gpt-4o"
-OPENAI_PRICE = {"input": 2.5, "output": 10}
+ANY_NAME = "default"
+MOST_MODELS = 12  # a first search over more takes longer than a night
+_OLLAMA_PORT = 11434
+_OLLAMA_CONTEXT = 4096  # its default on most machines; prompts are cut there without a word
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NEXT = "Written by `kumiawase init`; next: kumiawase doctor, then kumiawase search."
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A server that answers, with the models it lists."""
+    """A server that answers, with the models it lists.
+
+    Attributes:
+        name: Of the endpoint to be.
+        models: As listed, each with an `id`.
+        api_key_env: Variable that holds its key, if one was named.
+        locked: Whether it refused to list them: it wants a key, or another one.
+    """
 
     name: str
     base_url: str
     models: tuple[Mapping[str, Any], ...]
+    api_key_env: str | None = None
+    locked: bool = False
 
 
-async def probe(urls: Sequence[str]) -> list[Found]:
-    """Ask the given URLs, or the usual local ports where none is given, for their models."""
-    named = {f"endpoint-{i}": url for i, url in enumerate(urls, 1)} if urls else LOCAL
-    answers = await asyncio.gather(*(_ask(name, url) for name, url in named.items()))
+def base_url(text: str) -> str:
+    """Return the base URL a user means, be it of the server or of one of its routes."""
+    url = text.strip().rstrip("/")
+    for route in ("/chat/completions", "/models"):
+        url = url.removesuffix(route)
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+async def probe(urls: Sequence[str], keys: Sequence[str] = ()) -> list[Found]:
+    """Ask the given URLs, or the usual local ports where none is given, for their models.
+
+    Args:
+        urls: Base URLs.
+        keys: For each URL the variable that holds its key, or an empty text; none at all: no keys.
+
+    Raises:
+        UserError: A variable is not set.
+    """
+    named = [(f"endpoint-{i}", base_url(url)) for i, url in enumerate(urls, 1)] or LOCAL.items()
+    variables = [key or None for key in keys] or [None] * len(named)
+    specs = [
+        EndpointSpec(name, url, variable)
+        for (name, url), variable in zip(named, variables, strict=True)
+    ]
+    endpoints = [Endpoint(spec) for spec in specs]
+    answers = await asyncio.gather(*(_ask(endpoint) for endpoint in endpoints))
     return [found for found in answers if found is not None]
 
 
-async def _ask(name: str, base_url: str) -> Found | None:
-    endpoint = Endpoint(EndpointSpec(name, base_url))
+async def _ask(endpoint: Endpoint) -> Found | None:
+    spec, models, locked = endpoint.spec, list[dict[str, Any]](), False
     try:
         async with asyncio.timeout(DEADLINE):
             models = await endpoint.models()
+        models = models or await _unlisted(endpoint)
+    except UnauthorizedError:
+        locked = True
+    except RejectedError:
+        models = await _unlisted(endpoint)
     except (KumiawaseError, TimeoutError):
         return None
     finally:
         await endpoint.close()
-    return Found(name, base_url.rstrip("/"), tuple(m for m in models if m.get("id")))
+    return Found(spec.name, spec.base_url.rstrip("/"), tuple(models), spec.api_key_env, locked)
 
 
-def compose(found: Sequence[Found], *, openai: bool) -> str:
+async def _unlisted(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """Return the model of a server that has no list, if it answers whatever name it is given."""
+    greeting: Message = {"role": "user", "content": "こんにちは"}
+    body = {"model": ANY_NAME, "messages": [greeting], "max_tokens": 16}
+    try:
+        reply = await endpoint.send(body, DEADLINE)
+    except RequestError:
+        return []
+    return [{"id": reply.served or ANY_NAME}]
+
+
+def compose(found: Sequence[Found], *, openai: bool, openai_url: str = "") -> str:
     """Return a commented kumiawase.yaml for the servers found.
 
     Args:
-        found: What answered; nothing makes a template to fill in.
+        found: What answered; no model at all makes a template to fill in.
         openai: Whether a key of OpenAI is at hand; then GPT judges.
+        openai_url: Where it is reached, if not at its own address.
     """
-    endpoints: dict[str, Any] = {f.name: {"base_url": f.base_url} for f in found}
-    models = {name: model for f in found for name, model in _models(f).items()}
-    if not found:
-        endpoints = {"local": {"base_url": LOCAL["vllm"]}}
-        models = {"my-model": {"endpoint": "local", "served_name": "name/as-the-server-lists-it"}}
-    if openai:
-        endpoints["openai"] = {"base_url": OPENAI, "api_key_env": "OPENAI_API_KEY"}
-        models[OPENAI_JUDGE] = {"endpoint": "openai", "price": dict(OPENAI_PRICE)}
-    return "\n".join(
-        f"# {comment}\n{_yaml(section)}"
-        for comment, section in (
-            (
-                "Written by `kumiawase init`; next: kumiawase doctor, then kumiawase search.",
-                {"study": "default", "storage": "sqlite:///kumiawase.sqlite"},
-            ),
-            (
-                "Keys stay outside: api_key_env is the NAME of a variable.",
-                {"endpoints": endpoints},
-            ),
-            (
-                "The pool: every model not named only as judge, baseline or discoverer.",
-                {"models": models},
-            ),
-            (
-                "rubric: one model judges. panel: several. self: the pool, none its own family.",
-                {"judge": _judge(models, openai=openai)},
-            ),
-            (
-                "A suite of ours, a file, {path: F, format: rakuda}, or a list of these.",
-                {"suite": "kumiawase-ja"},
-            ),
-            (
-                "Most tokens of one reply.",
-                {"max_tokens": {"proposer": 1024, "aggregator": 2048, "judge": 1024}},
-            ),
-            (
-                "trials: new ensembles to evaluate; layers, width, n: how large they may be.",
-                {"search": {"trials": 60, "layers": 2, "width": 6, "n": 3, "seed": 0}},
-            ),
-            (
-                "The search ends here; enough is kept to confirm the best.",
-                {"budget": {"calls": 20000}},
-            ),
-        )
+    servers = [f for f in found if not f.locked]
+    models = _chosen([_model(server, listed) for server in servers for listed in server.models])
+    head = _NEXT
+    if not any(model.active for model in models):
+        head = "Fill in a server and its models, or start one and run `kumiawase init --force`."
+        servers = servers or [Found("local", drafting.STARTED, ())]
+        models.append(_example(servers[0].name))
+    endpoints = tuple(_endpoint(server) for server in servers)
+    address = (openai_url or drafting.OPENAI) if openai else ""
+    return drafting.write(Draft((head,), endpoints, tuple(models)), openai=address)
+
+
+def _example(endpoint: str) -> Model:
+    value = {"endpoint": endpoint, "served_name": "name/as-the-server-lists-it"}
+    return Model("my-model", value, family="my-model")
+
+
+def _endpoint(server: Found) -> Line:
+    value = {"base_url": server.base_url}
+    if server.api_key_env is not None:
+        value["api_key_env"] = server.api_key_env
+    notes = [] if server.models else ["It lists no model: name them below as it calls them."]
+    if urlsplit(server.base_url).hostname not in _LOOPBACK:
+        price = "price: {input: 0.5, output: 1.5}"
+        notes.append(f"If it is not free, give its models a {price} (USD per million tokens).")
+    return Line(server.name, value, tuple(notes))
+
+
+def _model(server: Found, listed: Mapping[str, Any]) -> Model:
+    served = str(listed["id"])
+    known = catalogue.find(served)
+    family = known.family if known else choosing.family_of(served)
+    context, hints = _context(server, listed, known)
+    value: dict[str, Any] = {"endpoint": server.name}
+    if known is None:
+        value["family"] = family
+    elif known.id != served:
+        value["catalogue"] = known.id
+    if context is not None:
+        value["context"] = context
+    if served == choosing.GPT and server.base_url == drafting.OPENAI:
+        value["price"] = drafting.OPENAI_PRICE
+    reasons = _left_out(served, listed, known)
+    return Model(
+        served,
+        value,
+        (*hints, *licences.warning(known), *reasons),
+        active=not reasons,
+        family=family,
+        params_b=known.params_b if known else choosing.params_of(served),
+        context=context or (known.context if known else None),
+        thinks=bool(known and known.thinks),
     )
 
 
-def _models(found: Found) -> dict[str, dict[str, Any]]:
-    out: dict[str, dict[str, Any]] = {}
-    for listed in found.models:
-        served = str(listed["id"])
-        model: dict[str, Any] = {"endpoint": found.name}
-        known = catalogue.find(served)
-        if known is not None and known.id != served:
-            model["catalogue"] = known.id
-        context = _context(listed)
-        if context is not None:
-            model["context"] = context
-        out[served] = model
-    return out
+def _context(
+    server: Found, listed: Mapping[str, Any], known: Entry | None
+) -> tuple[int | None, tuple[str, ...]]:
+    """Return the context to write down, if it should be, and what to say about it."""
+    told = listing.context_of(listed)
+    if told is not None or urlsplit(server.base_url).port != _OLLAMA_PORT:
+        return told, ()
+    context = min(_OLLAMA_CONTEXT, (known and known.context) or _OLLAMA_CONTEXT)
+    return context, ("Ollama cuts prompts here without a word; OLLAMA_CONTEXT_LENGTH raises it.",)
 
 
-def _context(listed: Mapping[str, Any]) -> int | None:
-    """Return the context a server tells: vLLM's and SGLang's field, or llama.cpp's."""
-    meta = listed.get("meta")
-    told = listed.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
-    return told if isinstance(told, int) and told >= 16 else None
+def _left_out(served: str, listed: Mapping[str, Any], known: Entry | None) -> tuple[str, ...]:
+    if not choosing.is_chat_model(served, listed.get("type")):
+        return ("Left out: by its name no chat model.",)
+    if known is not None and known.template_family == "none":
+        return ("Left out: a base model, without a chat template of its own.",)
+    return ()
 
 
-def _judge(models: Mapping[str, Any], *, openai: bool) -> dict[str, Any]:
-    """Return the best judge at hand: GPT, a model that is called one, the pool itself, or any."""
-    if openai:
-        return {"kind": "rubric", "models": [OPENAI_JUDGE]}
-    named = [name for name in models if "judge" in name.lower()]
-    if named:
-        return {"kind": "rubric", "models": named[:1]}
-    families = {_family(name) for name in models}
-    if len(families) > 1:
-        return {"kind": "self"}
-    return {"kind": "rubric", "models": list(models)[:1]}
+def _chosen(models: Sequence[Model]) -> list[Model]:
+    """Leave out what is served twice, and of very many what the catalogue does not know."""
+    unique: dict[str, Model] = {}
+    again: list[Model] = []
+    for model in models:
+        first = unique.setdefault(model.name, model)
+        if first is not model:
+            server = first.value["endpoint"]
+            again.append(_without(model, f"Left out: {server} serves one of this name too."))
+    known = sorted(
+        (m for m in unique.values() if m.active), key=lambda m: catalogue.find(m.name) is None
+    )
+    extra = {m.name for m in known[MOST_MODELS:]}
+    reason = f"Left out: {MOST_MODELS} models are enough for a first search."
+    return [_without(m, reason) if m.name in extra else m for m in unique.values()] + again
 
 
-def _family(name: str) -> str:
-    known = catalogue.find(name)
-    return known.family if known and known.family else name
-
-
-def _yaml(value: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(dict(value), allow_unicode=True, sort_keys=False, width=100)
+def _without(model: Model, reason: str) -> Model:
+    return replace(model, notes=(*model.notes, reason), active=False)
