@@ -223,6 +223,7 @@ def _budget(settings: Settings, store: Store, suite: Suite) -> Budget:
         pool=len(settings.proposers),
         k=form.search.confirm + 2 + len(form.baselines),
         width=form.search.width,
+        judges=len((form.report_judge or form.judge).models) or 3,
     )
     return Budget(form.budget.calls, spent=store.calls(settings.study), kept=kept)
 

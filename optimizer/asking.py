@@ -75,6 +75,7 @@ class Asker:
         self._seed = seed
         self._inbox: deque[Ensemble] = deque()  # filled in the loop, emptied in the thread
         self._numbers: dict[str, int] = {}  # digest → number of the first trial that had it
+        self._told: dict[str, float] = {}  # digest → what the sampler was told of it
         self._origin = ""
         self._repeats = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
@@ -111,7 +112,10 @@ class Asker:
 
     def _read(self) -> None:
         for trial in self._study.get_trials(deepcopy=False):
-            self._numbers.setdefault(trial.user_attrs.get("digest", ""), trial.number)
+            digest = trial.user_attrs.get("digest", "")
+            self._numbers.setdefault(digest, trial.number)
+            if trial.value is not None:
+                self._told.setdefault(digest, trial.value)
             self.waiting += trial.state == TrialState.WAITING
 
     def _ask(self, outcome: asyncio.Future[Outcome]) -> Asked:
@@ -129,10 +133,12 @@ class Asker:
     def _tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
         if outcome.value is None or outcome.state == "FAILED":
             self._study.tell(trial, state=TrialState.FAIL)
-        elif outcome.ranked:
-            self._study.tell(trial, outcome.value)
+            return
+        value = self._told.setdefault(outcome.ensemble.digest, outcome.value)
+        if outcome.ranked:
+            self._study.tell(trial, value)
         else:
-            trial.report(outcome.value, step=outcome.items)
+            trial.report(value, step=outcome.items)
             self._study.tell(trial, state=TrialState.PRUNED)
 
     def _pick(self, number: int) -> Ensemble | None:

@@ -22,33 +22,42 @@ def candidates(archive: Archive, k: int, compared: Sequence[str]) -> list[Ensemb
         compared: Models named under `baselines` in kumiawase.yaml.
 
     Returns:
-        The best single model of the pool, its Self-MoA, every compared model alone, then the k
-        best others, best first.
+        Every compared model alone, ranked or not; the best other single model; the Self-MoA;
+        then the k best others, best first.
     """
     if k == 0:
         return []
     ranked = archive.best(len(archive))
-    alone = [o for o in ranked if not o.ensemble.layers]
-    members = [o for o in alone if o.ensemble.aggregator.model not in compared]
-    chosen = [o.ensemble for o in alone if o.ensemble.aggregator.model in compared]
-    if members:
-        best = members[0].ensemble.aggregator.model
-        chosen.append(members[0].ensemble)
-        chosen += [o.ensemble for o in ranked if o.origin == "baseline" and _is_self(o, best)]
+    others = [o for o in ranked if not o.ensemble.layers and _writer(o) not in compared]
+    chosen = [o.ensemble for o in archive.all() if _is_alone(o) and _writer(o) in compared]
+    chosen += [o.ensemble for o in others[:1]]
+    chosen += [o.ensemble for o in ranked if _is_self(o)]
     digests = {e.digest for e in chosen}
     chosen += [o.ensemble for o in ranked if o.ensemble.digest not in digests][:k]
     return chosen
 
 
-def _is_self(outcome: Outcome, model: str) -> bool:
-    return bool(outcome.ensemble.layers) and outcome.ensemble.models == {model}
+def _writer(outcome: Outcome) -> str:
+    return outcome.ensemble.aggregator.model
 
 
-def reserve(calls: int | None, items: int, pool: int, k: int, width: int) -> int:
+def _is_alone(outcome: Outcome) -> bool:
+    return outcome.origin == "baseline" and not outcome.ensemble.layers
+
+
+def _is_self(outcome: Outcome) -> bool:
+    return (
+        outcome.origin == "baseline"
+        and bool(outcome.ensemble.layers)
+        and len(outcome.ensemble.models) == 1
+    )
+
+
+def reserve(calls: int | None, items: int, pool: int, k: int, width: int, judges: int = 1) -> int:
     """Return how many calls to keep back for a confirmation, at most a third of the budget.
 
     Each proposer answers each held-out turn once for all ensembles; each ensemble adds its
-    aggregation, its verdict and, in part, a layer of its own.
+    aggregation, its verdicts and, in part, a layer of its own.
 
     Args:
         calls: The budget.
@@ -56,7 +65,8 @@ def reserve(calls: int | None, items: int, pool: int, k: int, width: int) -> int
         pool: Proposers.
         k: Ensembles to confirm, baselines included.
         width: Most agents in a layer.
+        judges: Models that judge each answer.
     """
     if calls is None or k == 0:
         return 0
-    return min(calls // 3, items * (pool + k * (2 + width // 2)))
+    return min(calls // 3, items * (pool + k * (1 + judges + width // 2)))

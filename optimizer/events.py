@@ -9,7 +9,10 @@ from optimizer.evaluation import Outcome
 
 @dataclass(frozen=True, slots=True)
 class PhaseStarted:
-    """A part of the search began: baselines, trials or confirmation, with how many ensembles."""
+    """A part of the search began, with how many ensembles.
+
+    The parts: single models, baselines (made of them), trials, confirmation.
+    """
 
     name: str
     ensembles: int

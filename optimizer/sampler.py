@@ -48,8 +48,8 @@ class EnsembleSampler(BaseSampler):
         self._picked: Ensemble | None = None
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Settle who proposes this trial."""
-        self._picked = self._pick(trial.number)
+        """Settle who proposes this trial; one asked before its process died has its parameters."""
+        self._picked = None if "digest" in trial.user_attrs else self._pick(trial.number)
         self._inner = self._make(trial.number)
         self._inner.before_trial(study, trial)
 

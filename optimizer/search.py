@@ -124,23 +124,29 @@ class Search:
 
     async def _baselines(self) -> None:
         alone = singles(self._space, self._plan.compared)
-        self._observer.notice(PhaseStarted("baselines", len(alone)))
+        self._observer.notice(PhaseStarted("single models", len(alone)))
         await all_of(self._baseline(ensemble) for ensemble in alone)
         ranked = [o for o in self._archive.best(len(self._archive)) if not o.ensemble.layers]
         if not ranked:
             raise StalledError("no single model could be scored; `kumiawase status` says why")
-        await all_of(self._baseline(ensemble) for ensemble in shapes(self._space, ranked))
+        combined = shapes(self._space, ranked)
+        self._observer.notice(PhaseStarted("baselines", len(combined)))
+        await all_of(self._baseline(ensemble) for ensemble in combined)
 
     async def _baseline(self, ensemble: Ensemble) -> None:
         outcome = await self._evaluator.evaluate(ensemble, "baseline")
         self._archive.add(outcome)
-        self._observer.notice(EnsembleClosed("baselines", None, outcome))
+        phase = "baselines" if ensemble.layers else "single models"
+        self._observer.notice(EnsembleClosed(phase, None, outcome))
 
     async def _confirm(self) -> None:
         self._budget.release()
         ensembles = candidates(self._archive, self._plan.confirm, self._plan.compared)
         self._observer.notice(PhaseStarted("confirmation", len(ensembles)))
-        await all_of(self._confirmation(ensemble) for ensemble in ensembles)
+        limited = self._budget.calls is not None
+        # What may end too soon does one ensemble after the other: some whole beat all in part.
+        for group in [[e] for e in ensembles] if limited else [ensembles]:
+            await all_of(self._confirmation(ensemble) for ensemble in group)
 
     async def _confirmation(self, ensemble: Ensemble) -> None:
         known = self._archive.get(ensemble.digest)
@@ -216,6 +222,8 @@ class Search:
             )
         self._closed += 1
         idle = self._discovering is None or self._discovering.done()
+        if self._discovering is not None and idle:
+            self._discovering.result()  # raises what only the user can mend
         if self._discovery and self._asker.sampled and idle and not self._closed % DISCOVER_AFTER:
             self._discovering = asyncio.create_task(self._discover(self._discovery))
 

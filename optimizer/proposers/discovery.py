@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -31,6 +32,9 @@ SHOWN = 12  # best ensembles in the prompt; single models come on top
 TEMPERATURE = 0.7
 MAX_TOKENS = 4096
 LONGEST = 4000  # characters kept of what could not be read
+READ = 200_000  # characters of a reply that are looked at, from
+DEEPEST = 20  # levels of a proposal; an ensemble has five
+STARTS = 200  # opening braces at most: a failed try costs as much as a whole reading
 
 
 class _Form(BaseModel):
@@ -39,7 +43,7 @@ class _Form(BaseModel):
     thought: str = ""
     name: str = Field(default="", max_length=200)
     parents: list[str] = Field(default_factory=list, max_length=8)
-    expected_score: float | None = None
+    expected_score: float | None = Field(default=None, allow_inf_nan=False)
     ensemble: dict[str, Any]
 
 
@@ -73,6 +77,7 @@ class Discovery:
         self._store = store
         self._study = study
         self._names = _aliases(space.prompts)
+        self._proposed: set[str] = set()
 
     async def propose(self, archive: Archive, k: int) -> list[Ensemble]:
         """Ask for `k` ensembles; keep what is wrong with each that cannot be used.
@@ -93,13 +98,14 @@ class Discovery:
             fault = "the reply holds no JSON object with `proposals`"
             await self._keep(_refused(fault, completion.text[:LONGEST]), completion.key)
             return []
-        found: dict[str, Ensemble] = {}
+        found: list[Ensemble] = []
         for raw in written[:k]:
-            proposal, ensemble = self._check(raw, archive, found)
+            proposal, ensemble = self._check(raw, archive)
             await self._keep(proposal, completion.key)
             if ensemble is not None:
-                found[ensemble.digest] = ensemble
-        return list(found.values())
+                self._proposed.add(ensemble.digest)
+                found.append(ensemble)
+        return found
 
     def messages(self, archive: Archive, k: int) -> tuple[Message, ...]:
         """Return the turn's prompt: limits, models and scored ensembles, a JSON object a line."""
@@ -172,10 +178,10 @@ class Discovery:
             return {key: v for key, v in value.items() if key != "prompt"}
         return {**value, "prompt": self._names[prompt]} if prompt in self._names else value
 
-    def _check(
-        self, raw: object, archive: Archive, found: Mapping[str, Ensemble]
-    ) -> tuple[Proposal, Ensemble | None]:
+    def _check(self, raw: object, archive: Archive) -> tuple[Proposal, Ensemble | None]:
         """Read one proposal; return it with its ensemble, or with the reason it has none."""
+        if not _shallow(raw, DEEPEST):
+            return _refused("nested too deep", ""), None
         try:
             form = _Form.model_validate(raw)
             digests = {name: digest for digest, name in self._names.items()}
@@ -194,7 +200,7 @@ class Discovery:
             return _refused(f"{where}: {first['msg']}", _brief(raw)), None
         except ConfigError as error:
             return _refused(str(error), _brief(raw)), None
-        fault = self._fault(ensemble, archive, found)
+        fault = self._fault(ensemble, archive)
         proposal = Proposal(
             origin="discovery",
             ensemble=ensemble.to_json(),
@@ -207,13 +213,13 @@ class Discovery:
         )
         return proposal, None if fault else ensemble
 
-    def _fault(self, ensemble: Ensemble, archive: Archive, found: Mapping[str, Ensemble]) -> str:
+    def _fault(self, ensemble: Ensemble, archive: Archive) -> str:
         unknown = ensemble.models - set(self._space.proposers) - set(self._space.aggregators)
         if unknown:
             return f"unknown model {min(unknown)!r}"
         if not self._space.contains(ensemble):
             return "outside the limits"
-        if ensemble.digest in archive or ensemble.digest in found:
+        if ensemble.digest in archive or ensemble.digest in self._proposed:
             return "evaluated or proposed before"
         return ""
 
@@ -227,16 +233,24 @@ def _refused(reason: str, written: str) -> Proposal:
 
 def _proposals(reply: str) -> Sequence[object] | None:
     """Return what the reply lists under `proposals`; None where it holds no such object."""
-    decoder = json.JSONDecoder()
-    for start in (i for i, char in enumerate(reply) if char == "{"):
+    decoder, text = json.JSONDecoder(), reply[:READ]
+    starts = (i for i, char in enumerate(text) if char == "{")
+    for start in islice(starts, STARTS):
         try:
-            value, _ = decoder.raw_decode(reply, start)
+            value, _ = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
         listed = value.get("proposals") if isinstance(value, dict) else None
         if isinstance(listed, list):
             return listed
     return None
+
+
+def _shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(one, levels - 1) for one in inner)
 
 
 def _aliases(prompts: Sequence[str]) -> dict[str, str]:

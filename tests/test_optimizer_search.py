@@ -1,0 +1,464 @@
+"""The loop: counts what it should, asks nothing twice, goes on where it stopped, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from data.errors import EndpointError, ServerFailedError
+from endpoints.request import Request
+from judges.statistics import Estimate
+from moa.answer import Answer
+from moa.ensemble import Ensemble, single
+from optimizer.archive import Archive
+from optimizer.budget import Budget
+from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.search import STALLED, StalledError
+from optimizer.space import Space
+from tests.support import rows
+from tests.support.pool import PROMPT, SPACE, STUDY, Lab, Models, TableJudge, echo, suite
+from tests.support.stores import Listener
+
+TINY = Space(("a", "b"), ("a",), 1, 2, 1, (0.0,), (PROMPT,))  # 1 single model and 3 layers
+WIDE = Space(("a", "b", "c"), ("a", "b", "c"), 2, 3, 3, (0.0, 0.3, 0.7), (PROMPT,))
+
+
+class Named:
+    """A proposer that proposes what it was given, as many as asked."""
+
+    def __init__(self, ensembles: Sequence[Ensemble]) -> None:
+        self.rest = list(ensembles)
+        self.saw: list[list[str]] = []
+
+    async def propose(self, archive: Archive, k: int) -> list[Ensemble]:
+        self.saw.append([o.ensemble.digest for o in archive.all()])
+        found, self.rest = self.rest[:k], self.rest[k:]
+        return found
+
+
+class Stopper(Listener):
+    """Cancels a task after so many events of a kind."""
+
+    def __init__(self, kind: type, number: int) -> None:
+        super().__init__()
+        self.kind, self.number = kind, number
+        self.task: asyncio.Task[object] | None = None
+
+    def notice(self, event: object) -> None:
+        super().notice(event)
+        if isinstance(event, self.kind) and getattr(event, "phase", "trials") == "trials":
+            self.number -= 1
+            if self.number == 0 and self.task:
+                self.task.cancel()
+
+
+def each_once(lab: Lab) -> None:
+    """Fail unless every ensemble was scored once on every item it saw."""
+    seen = Counter((item, answer.texts) for item, answer in lab.judge.seen)
+    assert set(seen.values()) == {1}
+
+
+# -- counting
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["random", "tpe"])
+async def test_exactly_so_many_new_ensembles_are_evaluated(tmp_path: Path, sampled: bool) -> None:
+    with Lab(tmp_path) as lab:
+        assert await lab.search(trials=12, sampled=sampled).run() == "done"
+        assert len(lab.tried()) == 12
+        assert len(set(lab.tried())) == 12
+        numbers = [number for number, *_ in lab.trials()]
+        assert numbers == list(range(len(numbers)))
+        each_once(lab)
+        told = lab.told()
+        for number, _, digest, _ in lab.trials():
+            known = lab.archive.get(digest or "")
+            assert known is not None
+            assert told[number] == known.value  # duplicates too: what the first one found
+
+
+async def test_more_trials_add_to_those_there_are(tmp_path: Path) -> None:
+    for wanted in (3, 7, 7, 5):
+        with Lab(tmp_path) as lab:
+            await lab.search(trials=wanted).run()
+            assert len(lab.tried()) == max(3 if wanted == 3 else 7, wanted)
+            if wanted == 5:
+                assert lab.models.asked == []
+
+
+async def test_no_trials_means_baselines_and_their_confirmation(tmp_path: Path) -> None:
+    with Lab(tmp_path) as lab:
+        assert await lab.search(trials=0, confirm=2).run() == "done"
+        assert lab.trials() == []
+        origins = {e.origin for e in lab.store.evaluations(STUDY)}
+        assert origins == {"baseline"}
+        assert [e.ensembles for e in lab.heard.events if isinstance(e, PhaseStarted)] == [
+            3,
+            2,
+            0,
+            4,
+        ]
+
+
+async def test_eight_trials_are_in_flight_together(tmp_path: Path) -> None:
+    heard = Listener()
+    together = asyncio.Event()
+
+    async def before(_: Request) -> None:
+        running = sum(isinstance(e, TrialStarted) for e in heard.events)
+        if running == 8:
+            together.set()
+        if running:
+            async with asyncio.timeout(30):  # a loop that takes turns would wait for ever
+                await together.wait()
+
+    with Lab(tmp_path, models=Models(before=before), space=WIDE) as lab:
+        lab.heard = heard
+        await lab.search(trials=8, in_flight=8).run()
+        assert len(lab.tried()) == 8
+
+
+async def test_a_duplicate_in_flight_waits_and_is_told_the_same(tmp_path: Path) -> None:
+    """In a space of four ensembles TPE asks for the same one again and again."""
+    with Lab(tmp_path, space=TINY) as lab:
+        assert await lab.search(trials=3, sampled=True).run() in ("done", "exhausted")
+        each_once(lab)
+        values: dict[str | None, set[float | None]] = {}
+        for number, _, digest, _ in lab.trials():
+            values.setdefault(digest, set()).add(lab.told()[number])
+        assert all(len(found) == 1 for found in values.values())
+        assert len(lab.trials()) > len(set(lab.tried()))
+
+
+async def test_a_space_tried_out_ends_the_search(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Lab(tmp_path, space=TINY) as lab:
+            assert await lab.search(trials=50).run() == "exhausted"
+            known = {o.ensemble.digest for o in lab.archive.all() if TINY.contains(o.ensemble)}
+            assert len(known) == 4
+            assert lab.states().keys() == {"COMPLETE"}
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["random", "tpe"])
+async def test_the_same_seed_gives_the_same_ensembles_in_another_study(
+    tmp_path: Path, sampled: bool
+) -> None:
+    found = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        (tmp_path / name).mkdir()
+        with Lab(tmp_path / name, space=WIDE) as lab:
+            await lab.search(trials=10, seed=seed, sampled=sampled, in_flight=1).run()
+            found.append([digest for _, _, digest, _ in lab.trials()])
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+async def test_random_asks_the_same_however_many_are_in_flight(tmp_path: Path) -> None:
+    found = []
+    for in_flight in (1, 8):
+        (tmp_path / str(in_flight)).mkdir()
+        with Lab(tmp_path / str(in_flight), space=WIDE) as lab:
+            await lab.search(trials=12, in_flight=in_flight).run()
+            found.append([digest for _, _, digest, _ in lab.trials()])
+    assert found[0] == found[1]
+
+
+async def test_a_hopeless_trial_is_told_as_pruned_with_the_incumbents_score_less_the_gap(
+    tmp_path: Path,
+) -> None:
+    judge = TableJudge(lambda _, a: 0.9 if not a.models - {"c"} else 0.2)
+    with Lab(tmp_path, asked=suite(2, 12), judge=judge, space=WIDE) as lab:
+        await lab.search(trials=10, racing=True).run()
+        assert lab.states()["PRUNED"] > 0
+        pruned = [number for number, state, _, _ in lab.trials() if state == "PRUNED"]
+        assert [lab.told()[n] for n in pruned] == [pytest.approx(0.2)] * len(pruned)
+
+
+# -- stopping and going on
+
+
+@pytest.mark.parametrize("sampled", [False, True], ids=["random", "tpe"])
+@pytest.mark.parametrize(("kind", "number"), [(TrialStarted, 1), (EnsembleClosed, 1)])
+async def test_stopped_in_the_middle_it_goes_on_exactly(
+    tmp_path: Path, sampled: bool, kind: type, number: int
+) -> None:
+    judge = TableJudge()
+    stopper = Stopper(kind, number)
+    three = asyncio.Event()
+
+    async def before(_: Request) -> None:
+        """Let no trial end before three are at work."""
+        begun = sum(isinstance(e, TrialStarted) for e in stopper.events)
+        if begun >= 3:
+            three.set()
+        if begun:
+            await three.wait()
+
+    with Lab(tmp_path, judge=judge, space=WIDE, models=Models(before=before)) as lab:
+        lab.heard = stopper
+        stopper.task = asyncio.create_task(lab.search(trials=14, sampled=sampled).run())
+        with pytest.raises(asyncio.CancelledError):
+            await stopper.task
+        assert lab.states()["RUNNING"] > 0
+        first = {n: d for n, _, d, _ in lab.trials() if d is not None}
+        kept = sum(len(lab.store.results(e.id)) for e in lab.store.evaluations(STUDY))
+    with Lab(tmp_path, judge=judge, space=WIDE, models=Models(kept=lab.models.kept)) as lab:
+        seen = len(judge.seen)
+        assert await lab.search(trials=14, sampled=sampled).run() == "done"
+        after = {n: d for n, _, d, _ in lab.trials()}
+        assert list(after) == list(range(len(after)))
+        assert lab.states().keys() <= {"COMPLETE", "PRUNED"}
+        assert {n: after[n] for n in first} == first
+        assert len(lab.tried()) == len(set(lab.tried())) == 14
+        items = sum(len(lab.store.results(e.id)) for e in lab.store.evaluations(STUDY))
+        assert len(judge.seen) - seen == items - kept  # what was kept is not judged again
+
+
+async def test_a_stopped_random_search_finds_what_an_unbroken_one_finds(tmp_path: Path) -> None:
+    found = []
+    for name, number in (("whole", 10**6), ("broken", 5)):
+        (tmp_path / name).mkdir()
+        stopper = Stopper(EnsembleClosed, number)
+        with Lab(tmp_path / name, space=WIDE) as lab:
+            lab.heard = stopper
+            stopper.task = asyncio.create_task(lab.search(trials=12).run())
+            await asyncio.gather(stopper.task, return_exceptions=True)
+        with Lab(tmp_path / name, space=WIDE) as lab:
+            await lab.search(trials=12).run()
+            found.append([(n, d) for n, _, d, _ in lab.trials()])
+    assert found[0] == found[1]
+
+
+async def test_after_a_restart_a_duplicate_is_told_what_the_first_was_told(
+    tmp_path: Path,
+) -> None:
+    """A pruned ensemble's kept estimate is not what the sampler was told of it."""
+    judge = TableJudge(lambda item, a: (0.9 if a.models == {"c"} else 0.2) + int(item.id[-1]) / 99)
+    space = Space(("a", "b", "c"), ("c",), 1, 3, 1, (0.0,), (PROMPT,))
+    asked = suite(1, 30)
+    with Lab(tmp_path, asked=asked, judge=judge, space=space) as lab:
+        await lab.search(trials=4, racing=True, in_flight=1).run()
+        first = {d: lab.told()[n] for n, s, d, _ in lab.trials() if s == "PRUNED"}
+        assert first
+    with Lab(tmp_path, asked=asked, judge=judge, space=space) as lab:
+        await lab.search(trials=20, racing=True, sampled=True).run()
+        told = lab.told()
+        for number, _, digest, _ in lab.trials():
+            if digest in first:
+                assert told[number] == first[digest]
+        assert sum(digest in first for _, _, digest, _ in lab.trials()) > len(first)
+
+
+async def test_a_failed_ensemble_is_no_trial_of_the_count(tmp_path: Path) -> None:
+    """Some ensembles fail; the search goes on until enough others are found."""
+
+    def says(request: Request) -> object:
+        broken = request.model == "b" and request.temperature == 0.3
+        return ServerFailedError("502") if broken else echo(request)
+
+    with Lab(tmp_path, models=Models(says), space=WIDE) as lab:  # type: ignore[arg-type]
+        assert await lab.search(trials=10, in_flight=2).run() == "done"
+        whole = [e for e in lab.store.evaluations(STUDY) if e.state == "COMPLETE"]
+        assert sum(e.origin != "baseline" for e in whole) == 10
+        assert lab.states()["COMPLETE"] == 10
+        assert lab.states()["FAIL"] > 0
+
+
+# -- ends
+
+
+async def test_failure_after_failure_ends_it(tmp_path: Path) -> None:
+    def says(request: Request) -> object:
+        return ServerFailedError("502") if request.role == "proposer" else echo(request)
+
+    with (
+        Lab(tmp_path, models=Models(says), space=WIDE) as lab,  # type: ignore[arg-type]
+        pytest.raises(StalledError, match=f"{STALLED} evaluations in a row"),
+    ):
+        await lab.search(trials=30, in_flight=1).run()
+
+
+async def test_no_single_model_scored_ends_it_at_once(tmp_path: Path) -> None:
+    models = Models(lambda _: ServerFailedError("502"))
+    with Lab(tmp_path, models=models) as lab, pytest.raises(StalledError, match="no single model"):
+        await lab.search().run()
+
+
+@pytest.mark.parametrize("in_flight", [1, 8])
+async def test_a_budget_spent_ends_with_a_confirmation_from_the_reserve(
+    tmp_path: Path, in_flight: int
+) -> None:
+    budget = Budget(300, kept=120)
+    with Lab(tmp_path, models=Models(budget=budget)) as lab:
+        search = lab.search(trials=1000, confirm=2, in_flight=in_flight)
+        assert await search.run() == "budget"
+        assert 180 < budget.spent <= 300
+        assert len(lab.models.asked) == budget.spent
+        held_out = lab.store.evaluations(STUDY, "held_out")
+        assert {e.state for e in held_out} == {"COMPLETE"}
+        assert len(held_out) == 4
+        spent, running = budget.spent, lab.states()["RUNNING"]
+        assert running > 0
+    budget = Budget(spent, spent=spent)
+    with Lab(tmp_path, models=Models(budget=budget)) as lab:
+        assert await lab.search(trials=1000, confirm=2).run() == "budget"
+        assert lab.models.asked == []
+    with Lab(tmp_path) as lab:
+        done = len(lab.tried())
+        assert await lab.search(trials=done + 3, confirm=2).run() == "done"
+        assert lab.states().keys() == {"COMPLETE"}
+
+
+async def test_a_budget_too_small_confirms_the_baselines_before_the_best(tmp_path: Path) -> None:
+    budget = Budget(300, kept=70)
+    with Lab(tmp_path, models=Models(budget=budget), space=WIDE) as lab:
+        assert await lab.search(trials=1000, confirm=8, compared=["judge"]).run() == "budget"
+        assert budget.spent == 300
+        held_out = lab.store.evaluations(STUDY, "held_out")
+        assert [e.state for e in held_out][:3] == ["COMPLETE"] * 3
+        assert [e.state for e in held_out].count("RUNNING") == 1
+        first = [(e.ensemble.aggregator.model, e.ensemble.calls) for e in held_out][:3]
+        assert first == [("judge", 1), ("c", 1), ("c", 4)]  # compared, best single, its Self-MoA
+
+
+async def test_an_error_the_user_must_mend_comes_as_it_is(tmp_path: Path) -> None:
+    def says(request: Request) -> object:
+        wrong = EndpointError("refuses the key", place="endpoint x")
+        return wrong if request.role == "proposer" else echo(request)
+
+    with (
+        Lab(tmp_path, models=Models(says)) as lab,  # type: ignore[arg-type]
+        pytest.raises(EndpointError, match="endpoint x: refuses the key"),
+    ):
+        await lab.search().run()
+
+
+# -- the halves
+
+
+async def test_held_out_scores_never_reach_the_search(tmp_path: Path) -> None:
+    """Held-out scores that would turn the search around change nothing in it."""
+    found, prompts = [], []
+    for name in ("plain", "planted"):
+        (tmp_path / name).mkdir()
+        with Lab(tmp_path / name, space=WIDE) as lab:
+            if name == "planted":
+                await _plant(lab)
+        with Lab(tmp_path / name, space=WIDE) as lab:
+            proposer = Named([])
+            search = lab.search(
+                trials=12, racing=True, sampled=True, in_flight=1, discovery=proposer
+            )
+            await search.run()
+            told = lab.told()
+            found.append([(n, s, d, told[n]) for n, s, d, _ in lab.trials()])
+            prompts.append(proposer.saw)
+            halves = {
+                item.split for item in lab.suite.items for _ in range(lab.models.about(item))
+            }
+            assert halves == {"search"}
+    assert found[0] == found[1]
+    assert prompts[0] == prompts[1]
+
+
+async def _plant(lab: Lab) -> None:
+    """Keep held-out scores that say the opposite of what the search will find."""
+    for model, value in (("a", 1.0), ("b", 0.5), ("c", 0.0)):
+        ensemble = single(model, 0.0)
+        kept = await lab.store.begin(STUDY, "held_out", "judge", "table", ensemble, "baseline")
+        for item in lab.suite.half("held_out"):
+            await lab.store.add(kept.id, item, rows.answer(), rows.scores(value))
+        estimate = Estimate(value, value, value, 8)
+        await lab.store.close_evaluation(
+            kept.id, "COMPLETE", estimate, items=8, unscored=0, marked=0
+        )
+
+
+async def test_the_confirmation_asks_held_out_items_only_and_the_search_none(
+    tmp_path: Path,
+) -> None:
+    with Lab(tmp_path) as lab:
+        await lab.search(trials=4, confirm=2).run()
+        halves = {item.id: item.split for item in lab.suite.items}
+        for evaluation in lab.store.evaluations(STUDY):
+            asked = {halves[r.item_id] for r in lab.store.results(evaluation.id)}
+            assert asked == {evaluation.half}
+
+
+# -- discovery
+
+
+def ensembles(number: int) -> list[Ensemble]:
+    """Return ensembles of WIDE that are no baselines."""
+    rng = random.Random(99)
+    found: dict[str, Ensemble] = {}
+    while len(found) < number:
+        ensemble = WIDE.sample(rng)
+        if len(ensemble.layers) == 2:
+            found[ensemble.digest] = ensemble
+    return list(found.values())
+
+
+async def test_proposals_become_trials_of_their_origin(tmp_path: Path) -> None:
+    wanted = ensembles(4)
+    with Lab(tmp_path, space=WIDE) as lab:
+        await lab.search(trials=30, sampled=True, in_flight=2, discovery=Named(wanted)).run()
+        origins = {digest: origin for _, _, digest, origin in lab.trials()}
+        assert {origins[e.digest] for e in wanted} == {"discovery"}
+        assert Counter(origins.values())["discovery"] == 4
+        kept = {e.digest: e.origin for e in lab.store.evaluations(STUDY)}
+        assert {kept[e.digest] for e in wanted} == {"discovery"}
+
+
+async def test_discovery_may_be_the_only_sampler(tmp_path: Path) -> None:
+    wanted = ensembles(6)
+    with Lab(tmp_path, space=WIDE) as lab:
+        await lab.search(trials=9, in_flight=3, discovery=Named(wanted)).run()
+        origins = [origin for _, _, _, origin in lab.trials()]
+        assert origins == ["discovery"] * 6 + ["random"] * 3
+        assert [d for _, _, d, _ in lab.trials()][:6] == [e.digest for e in wanted]
+
+
+async def test_a_proposal_is_not_lost_on_a_trial_that_has_its_ensemble(tmp_path: Path) -> None:
+    """Trials that a stopped run left behind keep their own ensembles; proposals wait."""
+    stopper = Stopper(TrialStarted, 3)
+    first, second = ensembles(8)[:4], ensembles(8)[4:]
+    with Lab(tmp_path, space=WIDE) as lab:
+        lab.heard = stopper
+        search = lab.search(trials=8, in_flight=3, discovery=Named(first))
+        stopper.task = asyncio.create_task(search.run())
+        await asyncio.gather(stopper.task, return_exceptions=True)
+        assert 0 < len(lab.trials()) < 5
+    with Lab(tmp_path, space=WIDE) as lab:
+        left = len(lab.trials())
+        await lab.search(trials=left + 4, in_flight=1, discovery=Named(second)).run()
+        digests = [digest for _, _, digest, _ in lab.trials()]
+        assert digests[:left] == [e.digest for e in first[:left]]
+        assert digests[left:] == [e.digest for e in second]
+
+
+class Unreachable:
+    async def propose(self, archive: Archive, k: int) -> list[Ensemble]:  # noqa: ARG002
+        raise EndpointError("refuses the key", place="endpoint of the discoverer")
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+async def test_a_discoverer_with_a_wrong_key_is_told_to_the_user(
+    tmp_path: Path, sampled: bool
+) -> None:
+    with Lab(tmp_path, space=WIDE) as lab, pytest.raises(EndpointError, match="discoverer"):
+        await lab.search(trials=40, sampled=sampled, discovery=Unreachable()).run()
+
+
+def test_answers_can_be_told_apart() -> None:
+    """The lab itself: two ensembles never say the same, or the tests above would prove little."""
+    texts = {json.dumps(e.to_json()) for e in ensembles(50)}
+    assert len(texts) == 50
+    assert SPACE.contains(single("a", 0.0))
+    assert isinstance(rows.answer(), Answer)
