@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -11,6 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Sampler = Literal["auto", "tpe", "random", "discovery"]
 ModelRole = Literal["proposer", "aggregator"]
+
+# A token as providers hand them out; no name of a variable looks so.
+_KEY = re.compile(
+    r"^(sk|gsk|hf|xai|ghp|pk)_[A-Za-z0-9]{16,}$|^AIza|(?=.*[a-z])(?=.*[A-Z])(?=.*\d).{24}"
+)
+_METADATA = {"metadata", "metadata.google.internal", "100.100.100.200", "fd00:ec2::254"}
 
 
 class _Form(BaseModel):
@@ -30,8 +37,8 @@ class EndpointForm(_Form):
     @field_validator("base_url")
     @classmethod
     def _fit(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = urlsplit(url)  # raises ValueError itself, as does `port`
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("is no http or https URL")
         if _metadata_address(parts.hostname):
             raise ValueError("is a link-local or metadata address")
@@ -42,14 +49,26 @@ class EndpointForm(_Form):
     def _name(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ValueError("is no name of a variable (give the name, never the key)")
+        if name is not None and _KEY.search(name):
+            raise ValueError("looks like a key (give the name of a variable that holds it)")
         return name
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+                raise ValueError(f"{name!r} is no name of a header")
+            if not value.isascii() or not value.isprintable():
+                raise ValueError(f"{name!r} holds characters no header can carry")
+        return headers
 
 
 class PriceForm(_Form):
     """USD per million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: float = Field(ge=0, allow_inf_nan=False)
+    output: float = Field(ge=0, allow_inf_nan=False)
 
 
 class ModelForm(_Form):
@@ -132,8 +151,17 @@ class SettingsForm(_Form):
 
 
 def _metadata_address(host: str) -> bool:
+    """Tell whether a cloud's metadata answers there, however the address is written."""
+    name = host.lower().rstrip(".")
+    if name in _METADATA:
+        return True
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
-        return host.lower() in ("metadata.google.internal", "metadata")
-    return address.is_link_local
+        try:
+            address = ipaddress.ip_address(socket.inet_aton(name))  # 0xa9fea9fe, 2852039166, …
+        except OSError:
+            return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_link_local or str(address) in _METADATA

@@ -83,8 +83,10 @@ class Settings:
     def _outsiders(self) -> set[str]:
         """Models named only as judge, baseline or discoverer: no members unless given roles."""
         form = self.form
-        named = {*form.baselines, *form.judge.models}
-        named |= set(form.report_judge.models) if form.report_judge else set()
+        named = set(form.baselines)
+        for judge in (form.judge, form.report_judge):
+            if judge is not None and judge.kind != "self":  # self: members judge
+                named |= set(judge.models)
         named |= {form.search.discoverer} if form.search.discoverer else set()
         return {
             n for n in named if n in form.models and "roles" not in form.models[n].model_fields_set

@@ -12,18 +12,29 @@ from db.records import Spent
 from db.standings import OF, Leaderboard, Standing
 from judges.statistics import Estimate
 
+_BLANKS = "\n\u3000\u00a0"
 WIDTH = 140  # columns where stdout is no terminal: nothing is cut for a pipe
 
 
 def console() -> Console:
     """Return the console results go to."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=WIDTH)
+    found = _Console(highlight=False)
+    return found if found.is_terminal else _Console(highlight=False, width=WIDTH)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # rich would exit with 1; the command line knows better
 
 
 def plain(text: str) -> Text:
     """Return text of a model or a user as it is: no markup, control characters visible."""
-    return Text("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text))
+    return Text(visible(text))
+
+
+def visible(text: str) -> str:
+    """Return text with control characters written out, so that no terminal obeys them."""
+    return "".join(c if c.isprintable() or c in _BLANKS else repr(c)[1:-1] for c in text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], right: str = "") -> Table:

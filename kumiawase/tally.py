@@ -19,7 +19,7 @@ class Tally:
     """An `Observer` that counts.
 
     Attributes:
-        phase: "baselines", "trials" or "confirmation"; empty before the first.
+        phase: As `PhaseStarted` names it; empty before the first.
         wanted: Ensembles the phase is to evaluate.
         closed: Ensembles it has evaluated.
         calls, usd, items: Totals of this run.
@@ -43,7 +43,8 @@ class Tally:
     begun: float = field(init=False)
     phase_begun: float = field(init=False)
     _recent: deque[float] = field(default_factory=deque)
-    _closed_before: int = 0
+    _closed_before: int = 0  # trials of earlier runs
+    _closed_then: int = 0  # when the phase began
 
     def __post_init__(self) -> None:
         self.begun = self.phase_begun = self.clock()
@@ -64,7 +65,7 @@ class Tally:
     @property
     def left(self) -> float | None:
         """Seconds the phase will still take at its pace so far; None while unknown."""
-        done = self.closed - self._closed_before
+        done = self.closed - self._closed_then
         if done <= 0 or self.wanted <= self.closed:
             return None
         return (self.clock() - self.phase_begun) / done * (self.wanted - self.closed)
@@ -96,7 +97,7 @@ class Tally:
 
     def _enter(self, name: str, ensembles: int) -> None:
         self.phase, self.wanted, self.phase_begun = name, ensembles, self.clock()
-        self.closed = self._closed_before if name == "trials" else 0
+        self.closed = self._closed_then = self._closed_before if name == "trials" else 0
         self.news(f"{name}: {ensembles} ensembles" + (f", {self.closed} done" * (self.closed > 0)))
 
     def _close(self, event: EnsembleClosed) -> None:

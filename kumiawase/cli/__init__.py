@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -25,6 +26,10 @@ VERBS = {
 }
 
 
+class _ReaderLeftError(Exception):
+    """Whoever read our output left early, e.g. `| head`."""
+
+
 class Verbs(click.Group):
     """Lists every verb without importing one."""
 
@@ -38,6 +43,13 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(f"kumiawase.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a verb; click itself would end with 1 when the reader leaves."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderLeftError from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the verbs from the table above."""
@@ -69,8 +81,8 @@ def main() -> None:
         sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left early, e.g. `| head`
+    except _ReaderLeftError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         sys.exit(0)
 
 

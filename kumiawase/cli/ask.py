@@ -16,10 +16,9 @@ from kumiawase.cli import options
 def command(file: Path, question: str, as_json: bool) -> None:
     """Ask an exported ensemble a question; `-` reads it from stdin."""
     import asyncio
-    import json
     import sys
 
-    from kumiawase import asking
+    from kumiawase import asking, tables
     from kumiawase.export import bundle
 
     text = sys.stdin.read() if question == "-" else question
@@ -37,9 +36,12 @@ def command(file: Path, question: str, as_json: bool) -> None:
             "usd": answer.usd,
             "seconds": round(answer.seconds, 3),
         }
-        click.echo(json.dumps(found, ensure_ascii=False))
+        options.print_json(found)
         return
-    click.echo(answer.texts[-1])
+    text = answer.texts[-1]
+    if sys.stdout.isatty():
+        text = tables.visible(text)
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
     click.echo(f"{answer.calls} calls, {answer.seconds:.1f} s", err=True)
     for line in lost:
         click.echo(f"lost {line}", err=True)

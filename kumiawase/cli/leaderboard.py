@@ -34,8 +34,6 @@ def command(
 
 def show(settings: Settings, *, rows: int = 20, as_json: bool = False) -> None:
     """Print the leaderboard of the settings' study on stdout."""
-    import json
-
     from db.leaderboard import rank
     from kumiawase import tables
     from kumiawase.reading import open_store
@@ -43,6 +41,6 @@ def show(settings: Settings, *, rows: int = 20, as_json: bool = False) -> None:
     with open_store(settings) as store:
         board = rank(store, settings.study)
     if as_json:
-        click.echo(json.dumps(board.to_json(), ensure_ascii=False))
+        options.print_json(board.to_json())
     else:
         tables.leaderboard(board, rows)

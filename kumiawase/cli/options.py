@@ -17,3 +17,15 @@ config = click.option(
 study = click.option("--study", help="Name of the study, instead of the settings' own.")
 storage = click.option("--storage", help="URL of the database, instead of the settings' own.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_json(value: object) -> None:
+    """Print a result as one JSON document on stdout."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, as a model may send it
+        text = json.dumps(value)
+    click.echo(text)

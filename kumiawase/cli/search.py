@@ -27,10 +27,12 @@ def command(
     """
     import asyncio
 
-    from kumiawase import running, settings
-    from kumiawase.cli.leaderboard import show
+    from kumiawase import settings
 
     chosen = settings.load(config, study=study, storage=storage, trials=trials)
+    from kumiawase import running  # a second's worth of imports: not before a typing error
+    from kumiawase.cli.leaderboard import show
+
     code = asyncio.run(running.run(chosen))
     show(chosen, as_json=as_json)
     return code

@@ -27,8 +27,6 @@ def command(
 
     ID is a trial number or the first characters of an ensemble's digest.
     """
-    import json
-
     from kumiawase import reading, settings
 
     chosen = settings.load(config, study=study, storage=storage)
@@ -42,7 +40,7 @@ def command(
         if not any(results for _, results in found):
             raise click.UsageError(f"no answer to item {item!r}; `show {id_}` lists the items")
     if as_json:
-        click.echo(json.dumps(_json(found, proposals), ensure_ascii=False))
+        options.print_json(_json(found, proposals))
     else:
         _print(found, proposals, whole=item is not None)
 

@@ -16,7 +16,6 @@ from kumiawase.cli import options
 @options.as_json
 def command(config: Path, study: str | None, storage: str | None, as_json: bool) -> None:
     """Show what a study has done and spent, and whether a search is at work on it."""
-    import json
     from collections import Counter
     from dataclasses import asdict
 
@@ -37,7 +36,7 @@ def command(config: Path, study: str | None, storage: str | None, as_json: bool)
             "spent": asdict(spent),
             "reasons": [asdict(reason) for reason in reasons],
         }
-        click.echo(json.dumps(found, ensure_ascii=False))
+        options.print_json(found)
         return
     out = tables.console()
     pids = ", ".join(f"process {w.pid} on {w.host}" for w in working)
