@@ -18,6 +18,7 @@
     │   │   └── EmptyReplyError
     │   └── RejectedError         the server would say the same again
     │       ├── UnauthorizedError
+    │       ├── DialectError
     │       ├── ContextOverflowError
     │       └── FilteredError
     ├── VerdictError              a judge's reply holds no readable verdict
@@ -140,10 +141,39 @@ class UnauthorizedError(RejectedError):
     outcome = "unauthorized"
 
 
+class DialectError(RejectedError):
+    """The server does not take the form of the request; in another form it may.
+
+    Attributes:
+        refused: `messages` for the roles and their order, else the name of a parameter.
+    """
+
+    def __init__(
+        self, detail: str, *, refused: str = "messages", retry_after: float | None = None
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.refused = refused
+
+
 class ContextOverflowError(RejectedError):
-    """The prompt does not fit the model's context."""
+    """The prompt does not fit the model's context.
+
+    Attributes:
+        limit: Tokens of prompt and reply together there is room for, where the server says so.
+    """
 
     outcome = "context_overflow"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        limit: int | None = None,
+        retry_after: float | None = None,
+        usage: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after, usage=usage)
+        self.limit = limit
 
 
 class FilteredError(RejectedError):

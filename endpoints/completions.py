@@ -163,6 +163,8 @@ class Completions:
             "temperature": float(request.temperature),
             "max_tokens": request.max_tokens,
         }
+        if request.tools:
+            body["tools"] = request.tools
         if request.temperature > 0:
             body["seed"] = request.draw
         for name, value in model.extra_body.items():

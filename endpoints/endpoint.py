@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,15 +21,19 @@ import orjson
 
 from data.errors import (
     ConnectionFailedError,
+    DialectError,
     EndpointError,
     MalformedReplyError,
     RequestError,
     TimedOutError,
 )
 from endpoints import listing
+from endpoints.dialects.learned import Dialects
+from endpoints.dialects.wire import corrected, spoken
 from endpoints.failure import classify, clean
 from endpoints.reply import Reply, read_reply
-from endpoints.specs import EndpointSpec
+from endpoints.request import EndpointFacts, Message
+from endpoints.specs import EndpointSpec, ModelSpec
 
 CONNECT_SECONDS = 10.0
 MODELS_SECONDS = 30.0
@@ -43,16 +47,27 @@ class Endpoint:
     Args:
         spec: Its address, headers and limits.
         environ: Where the key's variable is looked up.
+        models: The models whose settings say how they want to be asked.
+        facts: Keeps what the server teaches about that.
 
     Attributes:
         answered: Whether the server has said anything since this object was made.
+        dialects: How each of its models is asked.
 
     Raises:
         EndpointError: The key's variable is unset, or holds what no header can carry.
     """
 
-    def __init__(self, spec: EndpointSpec, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        spec: EndpointSpec,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        models: Iterable[ModelSpec] = (),
+        facts: EndpointFacts | None = None,
+    ) -> None:
         self.spec = spec
+        self.dialects = Dialects(spec, models, facts)
         self.answered = False
         self._key = _key(spec, environ)
         self._client = openai.AsyncOpenAI(
@@ -72,11 +87,14 @@ class Endpoint:
             ),
         )
 
-    async def send(self, body: Mapping[str, object], timeout: float) -> Reply:  # noqa: ASYNC109 - per attempt
-        """Send one chat completion request, once.
+    async def send(self, body: Mapping[str, Any], timeout: float) -> Reply:  # noqa: ASYNC109 - per attempt
+        """Send one chat completion request, once in each form until the server takes one.
+
+        A form is refused before anything is generated, so only the last one costs tokens; what
+        it teaches is kept, and later requests go out in that form at once.
 
         Args:
-            body: The whole JSON body.
+            body: The whole JSON body, as it is meant.
             timeout: Seconds until the last byte of the reply must have come.
 
         Raises:
@@ -84,10 +102,33 @@ class Endpoint:
         """
         with self._boundary(timeout):
             async with asyncio.timeout(timeout):
-                response = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, content=_encoded(body)
-                )
-            return read_reply(response.content)
+                return await self._said(body)
+
+    async def _said(self, body: Mapping[str, Any]) -> Reply:
+        served = str(body.get("model"))
+        dialect = self.dialects.of(served)
+        refused = {dialect}
+        while True:
+            try:
+                reply = await self._say(spoken(body, dialect))
+            except DialectError as error:
+                better = corrected(dialect, error.refused, body)
+                if better is None or better in refused or not self.dialects.allows(served, better):
+                    raise
+                dialect = better
+                refused.add(better)
+            else:
+                await self.dialects.learn(served, dialect)
+                return reply
+
+    async def _say(self, body: Mapping[str, Any]) -> Reply:
+        try:
+            response = await self._client.post(
+                "/chat/completions", cast_to=httpx2.Response, content=_encoded(body)
+            )
+        except openai.APIStatusError as error:
+            raise _classified(error) from None
+        return read_reply(response.content)
 
     async def models(self) -> list[dict[str, Any]]:
         """Return what the server lists at /models, as it says it; nothing if it has no list.
@@ -104,6 +145,36 @@ class Endpoint:
                 except openai.NotFoundError:
                     return []
             return _models(response.content)
+
+    async def rendered(self, model: ModelSpec, messages: Sequence[Message]) -> str | None:
+        """Return the prompt a chat template makes of messages, where the server will show it.
+
+        llama.cpp does at /apply-template; vLLM tokenizes messages and turns tokens into text.
+        """
+        shown = {"model": model.served_name, "messages": messages}
+        if "chat_template_kwargs" in model.extra_body:
+            shown["chat_template_kwargs"] = model.extra_body["chat_template_kwargs"]
+        answer = await self._asked("/apply-template", shown)
+        if "prompt" not in answer:
+            answer = await self._asked("/tokenize", {**shown, "add_generation_prompt": True})
+            tokens = {"model": model.served_name, "tokens": answer.get("tokens")}
+            answer = await self._asked("/detokenize", tokens) if tokens["tokens"] else {}
+        prompt = answer.get("prompt")
+        return prompt if isinstance(prompt, str) else None
+
+    async def _asked(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a server says beside OpenAI's interface; nothing where it says none."""
+        url = self.spec.base_url.removesuffix("/v1") + path
+        try:
+            with self._boundary(MODELS_SECONDS):
+                async with asyncio.timeout(MODELS_SECONDS):
+                    response = await self._client.post(
+                        url, cast_to=httpx2.Response, content=_encoded(body)
+                    )
+                    value = orjson.loads(response.content)
+        except RequestError:
+            return {}
+        return value if isinstance(value, dict) else {}
 
     async def close(self) -> None:
         """Close all connections."""
@@ -123,8 +194,7 @@ class Endpoint:
             except TimeoutError:
                 raise TimedOutError(f"no whole reply within {timeout:g} s") from None
             except openai.APIStatusError as error:
-                response = error.response
-                raise classify(response.status_code, response.headers, response.content) from None
+                raise _classified(error) from None
             except (openai.OpenAIError, httpx2.HTTPError, OSError, ValueError) as error:
                 raise ConnectionFailedError(clean(_story(error))) from None
         except RequestError as error:
@@ -149,6 +219,11 @@ class _Bounded(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _classified(error: openai.APIStatusError) -> RequestError:
+    response = error.response
+    return classify(response.status_code, response.headers, response.content)
 
 
 def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from data.errors import (
     ContextOverflowError,
+    DialectError,
     FilteredError,
     RateLimitedError,
     RejectedError,
@@ -17,7 +18,7 @@ from data.errors import (
     ServerFailedError,
     UnauthorizedError,
 )
-from endpoints import dialects
+from endpoints.dialects import words
 
 DETAIL_CHARS = 300
 SEARCHED_CHARS = 4000  # a server may echo the whole prompt behind its message
@@ -38,10 +39,16 @@ def classify(
         body: As received; JSON in one of several shapes, plain text or HTML.
         otherwise: The error when nothing else fits.
     """
-    names, text = _said(body)
-    kind = _kind(status, names, text[:SEARCHED_CHARS]) or otherwise
-    detail = clean(f"{status}: {text}" if status else text)
-    return kind(detail, retry_after=retry_after(headers))
+    fields, text = _said(body)
+    searched = text[:SEARCHED_CHARS]
+    kind = _kind(status, _names(fields), searched) or otherwise
+    detail, pause = clean(f"{status}: {text}" if status else text), retry_after(headers)
+    if kind is ContextOverflowError:
+        return ContextOverflowError(detail, limit=_limit(fields, searched), retry_after=pause)
+    if kind is DialectError:
+        refused = "messages" if words.TEMPLATE_TEXT.search(searched) else _refused(searched)
+        return DialectError(detail, refused=refused, retry_after=pause)
+    return kind(detail, retry_after=pause)
 
 
 def clean(text: str) -> str:
@@ -53,7 +60,7 @@ def clean(text: str) -> str:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds a server asks to be left alone, 0 to a day; None if it does not say."""
-    for name in dialects.RETRY_AFTER_MS:
+    for name in words.RETRY_AFTER_MS:
         milliseconds = _number(headers.get(name))
         if milliseconds is not None:
             return _bounded(milliseconds / 1000)
@@ -65,16 +72,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _kind(status: int, names: frozenset[str], text: str) -> type[RequestError] | None:
-    if names & dialects.QUOTA_TYPES:
+    if names & words.QUOTA_TYPES:
         return RejectedError
     if status == 429:
         return RateLimitedError
-    if names & dialects.CONTEXT_TYPES or dialects.CONTEXT_TEXT.search(text):
+    if names & words.CONTEXT_TYPES or words.CONTEXT_TEXT.search(text):
         return ContextOverflowError
-    if names & dialects.FILTER_TYPES or dialects.FILTER_TEXT.search(text):
+    if names & words.FILTER_TYPES or words.FILTER_TEXT.search(text):
         return FilteredError
-    if dialects.TEMPLATE_TEXT.search(text):
-        return RejectedError
+    if words.TEMPLATE_TEXT.search(text) or (status in (0, 400, 422) and _refused(text)):
+        return DialectError
     if status in (401, 403):
         return UnauthorizedError
     if status in (408, 409) or status >= 500:
@@ -82,18 +89,37 @@ def _kind(status: int, names: frozenset[str], text: str) -> type[RequestError] |
     return None
 
 
-def _said(body: bytes) -> tuple[frozenset[str], str]:
-    """Return the types and codes of an error body, and its message."""
+def _said(body: bytes) -> tuple[Mapping[str, object], str]:
+    """Return the fields of an error body, and its message."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return frozenset(), body.decode("utf-8", "replace")
+        return {}, body.decode("utf-8", "replace")
     error = value.get("error") or value if isinstance(value, dict) else value
     if not isinstance(error, dict):
-        return frozenset(), str(error)
-    names = frozenset(str(error.get(field)).lower() for field in ("type", "code"))
+        return {}, str(error)
     message = error.get("message") or error.get("detail") or error
-    return names, message if isinstance(message, str) else json.dumps(message)
+    return error, message if isinstance(message, str) else json.dumps(message)
+
+
+def _names(fields: Mapping[str, object]) -> frozenset[str]:
+    return frozenset(str(fields.get(field)).lower() for field in ("type", "code"))
+
+
+def _refused(text: str) -> str:
+    """Return the parameter that a text says the server does not take, or nothing."""
+    found = words.PARAMETER.search(text)
+    return found[1] if found and words.PARAMETER_TEXT.search(text) else ""
+
+
+def _limit(fields: Mapping[str, object], text: str) -> int | None:
+    for field in words.CONTEXT_FIELDS:
+        value = fields.get(field)
+        if type(value) is int and value > 0:
+            return value
+    found = words.CONTEXT_LIMIT.search(text)
+    digits = next((group for group in found.groups() if group), "") if found else ""
+    return int(digits.replace(",", "") or 0) or None
 
 
 def _number(value: str | None) -> float | None:

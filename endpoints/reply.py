@@ -10,16 +10,15 @@ from typing import Any
 import orjson
 
 from data.errors import (
+    ContextOverflowError,
     EmptyReplyError,
     FilteredError,
     MalformedReplyError,
     RequestError,
     ServerFailedError,
 )
-from endpoints import dialects
+from endpoints.dialects import words
 from endpoints.failure import classify, clean
-
-_REASONING = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +27,18 @@ class Reply:
 
     Attributes:
         usage: Prompt and completion tokens; None where the server does not count.
+        finish_reason: The server's own word, but "length" wherever the reply was cut.
         served: The model that answered, as the server calls it.
+        reasoned: Whether reasoning came along; it is not in the text.
+        choices: How many replies the server gave; the text is the first one's.
     """
 
     text: str
     finish_reason: str
     usage: tuple[int, int] | None
     served: str
+    reasoned: bool = False
+    choices: int = 1
 
 
 def read_reply(body: bytes) -> Reply:
@@ -50,15 +54,14 @@ def read_reply(body: bytes) -> Reply:
     value = _object(body)
     if value.get("error") or value.get("object") == "error":
         raise _stated(value, body)
-    usage = _usage(value.get("usage"))
-    choice = _first(value.get("choices"))
-    message = choice.get("message")
+    usage, choices = _usage(value.get("usage")), value.get("choices")
+    choice = _first(choices)
+    message, reason = choice.get("message"), _reason(choice)
+    _check_whole(message, reason, usage)
     if not isinstance(message, dict):
         raise MalformedReplyError("a choice without a message", usage=usage)
-    reason = choice.get("finish_reason")
-    reason = reason if isinstance(reason, str) and reason else "unknown"
-    _check_whole(message, reason, usage)
-    text, whole = _without_reasoning(_text(message))
+    spoken = _text(message)
+    text, whole = _without_reasoning(spoken)
     if not text.strip():
         raise EmptyReplyError(f"no text, finish_reason {clean(reason)}", usage=usage)
     served = value.get("model")
@@ -67,13 +70,26 @@ def read_reply(body: bytes) -> Reply:
         finish_reason=reason if whole else "length",
         usage=usage,
         served=served if isinstance(served, str) else "",
+        reasoned=text != spoken or any(message.get(f) for f in words.REASONING_FIELDS),
+        choices=len(choices) if isinstance(choices, list) else 1,
     )
+
+
+def _reason(choice: dict[str, Any]) -> str:
+    reason = choice.get("finish_reason")
+    if not isinstance(reason, str) or not reason:
+        return "unknown"
+    return "length" if reason.lower() in words.CUT else reason
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
         value = _json(body)
     except (ValueError, RecursionError) as error:
+        # LM Studio says in plain text, with status 200, that a prompt is too long
+        stated = classify(0, {}, body, otherwise=MalformedReplyError)
+        if isinstance(stated, ContextOverflowError):
+            raise stated from None
         start = clean(body[:200].decode("utf-8", "replace"))
         raise MalformedReplyError(f"no JSON ({type(error).__name__}): {start}") from None
     if not isinstance(value, dict):
@@ -102,24 +118,28 @@ def _first(choices: object) -> dict[str, Any]:
     return choices[0]
 
 
-def _check_whole(message: dict[str, Any], reason: str, usage: tuple[int, int] | None) -> None:
-    if reason == "content_filter":
-        raise FilteredError("finish_reason content_filter", usage=usage)
-    if message.get("refusal") and not message.get("content"):
+def _check_whole(message: object, reason: str, usage: tuple[int, int] | None) -> None:
+    if reason.lower() in words.WITHHELD:
+        raise FilteredError(f"finish_reason {reason}", usage=usage)
+    if isinstance(message, dict) and message.get("refusal") and not message.get("content"):
         raise FilteredError(clean(f"refusal: {message['refusal']}"), usage=usage)
-    if reason in dialects.BROKEN_OFF:
+    if reason.lower() in words.BROKEN_OFF:
         raise ServerFailedError(f"finish_reason {reason}", usage=usage)
 
 
 def _text(message: dict[str, Any]) -> str:
-    content = message.get("content")
+    """Return what a message says; a function call says more than the words around it."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        calls = [{"function": message.get("function_call")}]  # OpenAI's form until 2023
+    return _calls(calls) or _content(message.get("content"))
+
+
+def _content(content: object) -> str:
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, dict))
         content = "".join(part for part in parts if isinstance(part, str))
-    if isinstance(content, str) and content.strip():
-        return _storable(content)
-    calls = message.get("tool_calls")
-    return _calls(calls) if isinstance(calls, list) else ""
+    return _storable(content) if isinstance(content, str) else ""
 
 
 def _storable(text: str) -> str:
@@ -156,13 +176,16 @@ def _arguments(value: object) -> object:
 
 def _without_reasoning(text: str) -> tuple[str, bool]:
     """Return the text less its reasoning, and whether the reasoning was closed."""
-    if "think>" not in text:
-        return text, True
-    text = _REASONING.sub("", text)
-    # Many templates open the block in the prompt, so that the reply holds only its end.
-    text = text.rpartition("</think>")[2]
-    text, opened, _ = text.partition("<think>")
-    return text.strip(), not opened
+    whole = True
+    for start, end in words.REASONING_TAGS:
+        if start not in text and end not in text:
+            continue
+        text = re.sub(f"{re.escape(start)}.*?{re.escape(end)}", "", text, flags=re.DOTALL)
+        # Many templates open the block in the prompt, so that the reply holds only its end.
+        text = text.rpartition(end)[2]
+        text, opened, _ = text.partition(start)
+        text, whole = text.strip(), whole and not opened
+    return text, whole
 
 
 def _usage(value: object) -> tuple[int, int] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 Role = Literal["proposer", "aggregator", "judge", "discovery"]
 
@@ -26,6 +27,8 @@ class Request:
         temperature: Sampling temperature.
         max_tokens: Most tokens of the reply.
         draw: Index of this draw among equal requests; sent as `seed` above temperature 0.
+        tools: OpenAI tool definitions, for a model that takes them as such; a model that does
+            not reads of them in the messages.
     """
 
     model: str
@@ -34,6 +37,7 @@ class Request:
     temperature: float
     max_tokens: int
     draw: int = 0
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +145,13 @@ class Meter(Protocol):
 
     def settle(self, attempt: Attempt) -> None:
         """Replace what was set aside by what the attempt really cost."""
+
+
+class EndpointFacts(Protocol):
+    """Keeps what was learned of servers, each named by its identity."""
+
+    def facts(self, endpoint: str) -> dict[str, Any]:
+        """Return everything known of a server, by the name of the fact."""
+
+    async def learn(self, endpoint: str, found: Mapping[str, Any]) -> None:
+        """Keep what was found, as JSON values; the latest counts."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+TokenLimitParam = Literal["auto", "max_tokens", "max_completion_tokens"]
+SystemRole = Literal["auto", "send", "fold"]
+ToolForm = Literal["text", "native"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,7 @@ class EndpointSpec:
         timeout: Seconds for one attempt, from when it is sent.
         identity: What stands for the server in keys and pins: its base URL unless the user says
             that another address is the same server.
+        token_limit_param: The name under which a reply's bound is sent; `auto` finds out.
     """
 
     name: str
@@ -26,6 +31,7 @@ class EndpointSpec:
     max_concurrency: int = 16
     timeout: float = 180.0
     identity: str = ""
+    token_limit_param: TokenLimitParam = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
@@ -44,6 +50,9 @@ class ModelSpec:
         context: Tokens of prompt and reply together; None when unknown.
         input_price, output_price: USD per million tokens.
         extra_body: Sent with every request.
+        system_role: Whether a system turn is sent as one or folded into the user's; `auto`
+            finds out.
+        tools: `native` where the server takes OpenAI's `tools`; else they are described in text.
     """
 
     name: str
@@ -54,3 +63,5 @@ class ModelSpec:
     input_price: float = 0.0
     output_price: float = 0.0
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    system_role: SystemRole = "auto"
+    tools: ToolForm = "text"

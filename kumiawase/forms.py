@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from endpoints.specs import SystemRole, TokenLimitParam, ToolForm
+
 Sampler = Literal["auto", "tpe", "random", "discovery"]
 ModelRole = Literal["proposer", "aggregator"]
 
@@ -33,6 +35,7 @@ class EndpointForm(_Form):
     max_concurrency: int = Field(default=16, ge=1, le=4096)
     timeout: float = Field(default=180, gt=0, le=86_400)
     identity: str = ""
+    token_limit_param: TokenLimitParam = "auto"
 
     @field_validator("base_url")
     @classmethod
@@ -82,6 +85,8 @@ class ModelForm(_Form):
     price: PriceForm | None = None
     roles: list[ModelRole] = Field(default=["proposer", "aggregator"], min_length=1)
     extra_body: dict[str, Any] = Field(default_factory=dict)
+    system_role: SystemRole = "auto"
+    tools: ToolForm = "text"
 
 
 class JudgeForm(_Form):

@@ -204,12 +204,14 @@ def endpoint_spec(name: str, form: EndpointForm) -> EndpointSpec:
         max_concurrency=form.max_concurrency,
         timeout=form.timeout,
         identity=form.identity,
+        token_limit_param=form.token_limit_param,
     )
 
 
 def model_spec(name: str, form: ModelForm) -> ModelSpec:
     """Return what the rooms below need to know of a model, the catalogue's facts included."""
     known = catalogue.find(form.catalogue or form.served_name or name)
+    folds = known is not None and known.system_role == "no"
     return ModelSpec(
         name=name,
         endpoint=form.endpoint,
@@ -219,6 +221,8 @@ def model_spec(name: str, form: ModelForm) -> ModelSpec:
         input_price=form.price.input if form.price else 0.0,
         output_price=form.price.output if form.price else 0.0,
         extra_body=form.extra_body,
+        system_role="fold" if form.system_role == "auto" and folds else form.system_role,
+        tools=form.tools,
     )
 
 

@@ -113,6 +113,7 @@ async def test_a_completion_is_bought_once_and_kept() -> None:
         "model": "served-a",
         "messages": [{"role": "user", "content": "首都は？"}],
         "temperature": 0.7,
+        "top_p": 1.0,
         "max_tokens": 64,
         "seed": 0,
     }

@@ -57,7 +57,7 @@ async def test_a_request_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch
         assert (before, endpoint.answered) == (False, True)
     (call,) = fake.calls
     assert (reply.text, call.path) == ("はい。", "/v1/chat/completions")
-    assert call.body == {**BODY, "note": "\ud800"}
+    assert call.body == {"top_p": 1.0, **BODY, "note": "\ud800"}
     assert call.headers["authorization"] == f"Bearer {KEY}"
     assert call.headers["x-team"] == "jp"
     assert call.headers["content-type"] == "application/json"

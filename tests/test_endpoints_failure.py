@@ -8,6 +8,7 @@ import pytest
 
 from data.errors import (
     ContextOverflowError,
+    DialectError,
     FilteredError,
     RateLimitedError,
     RejectedError,
@@ -43,8 +44,8 @@ AZURE = "The response was filtered due to the prompt triggering content manageme
         (400, error(AZURE), FilteredError),
         (400, error("no", code="content_filter"), FilteredError),
         (403, error("This model requires moderation and your input was flagged"), FilteredError),
-        (500, error(JINJA, type="server_error", code=500), RejectedError),
-        (400, error("System role not supported"), RejectedError),
+        (500, error(JINJA, type="server_error", code=500), DialectError),
+        (400, error("System role not supported"), DialectError),
         (429, error("You exceeded your quota", type="insufficient_quota"), RejectedError),
         (429, error("Slow down"), RateLimitedError),
         (401, error("Incorrect API key provided"), UnauthorizedError),

@@ -1,0 +1,1 @@
+"""How servers differ: the words they use, and the forms in which they take a request."""
