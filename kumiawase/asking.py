@@ -37,11 +37,13 @@ async def ask(bundle: Bundle, question: str) -> Answer:
         RequestError: The aggregator, or more than half of a layer, could not be reached.
         EndpointError: The user must act first.
     """
-    endpoints = {name: Endpoint(spec) for name, spec in bundle.endpoints.items()}
+    models = bundle.models.values()
+    endpoints = {name: Endpoint(spec, models=models) for name, spec in bundle.endpoints.items()}
     completions = Completions(bundle.models, endpoints, Forgetful(), Budget(), "ask", Silent())
     limits = MaxTokens(bundle.max_tokens.proposer, bundle.max_tokens.aggregator)
     try:
-        engine = Engine(completions, bundle.prompts, limits, quorum=QUORUM)
+        native = frozenset(name for name, m in bundle.models.items() if m.tools == "native")
+        engine = Engine(completions, bundle.prompts, limits, quorum=QUORUM, native_tools=native)
         return await engine.answer(bundle.ensemble, Conversation((question,)))
     finally:
         await completions.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from db.store import Store
 from db.studies import open_study, study_lock
 from endpoints.completions import Completions
 from endpoints.endpoint import Endpoint
-from endpoints.request import CompletionStore, Meter
+from endpoints.request import Meter
 from endpoints.specs import ModelSpec
 from judges import rules
 from judges.combined import CombinedJudge
@@ -60,17 +60,28 @@ def space_of(settings: Settings) -> Space:
 
 
 def completions_of(
-    settings: Settings, store: CompletionStore, meter: Meter, observer: Observer
+    settings: Settings, store: Store, meter: Meter, observer: Observer
 ) -> Completions:
     """Return the way to every model of the settings."""
-    endpoints = {name: Endpoint(spec) for name, spec in settings.endpoints.items()}
+    models = settings.models.values()
+    endpoints = {n: Endpoint(s, models=models, facts=store) for n, s in settings.endpoints.items()}
     return Completions(settings.models, endpoints, store, meter, settings.study, observer)
 
 
 def engine_of(settings: Settings, completions: Completions) -> Engine:
     """Return the engine that lets ensembles answer."""
     limits = settings.form.max_tokens
-    return Engine(completions, prompts.library(), MaxTokens(limits.proposer, limits.aggregator))
+    return Engine(
+        completions,
+        prompts.library(),
+        MaxTokens(limits.proposer, limits.aggregator),
+        native_tools=native_tools(settings.models),
+    )
+
+
+def native_tools(models: Mapping[str, ModelSpec]) -> frozenset[str]:
+    """Return the names of the models that take tools as such."""
+    return frozenset(name for name, model in models.items() if model.tools == "native")
 
 
 def judge_of(settings: Settings, form: JudgeForm, completions: Completions) -> Judge:
@@ -98,7 +109,8 @@ def judge_of(settings: Settings, form: JudgeForm, completions: Completions) -> J
 def identity(settings: Settings, model: ModelSpec) -> str:
     """Return what a served model is known by: server, name there, and what is always sent."""
     server = settings.endpoints[model.endpoint].identity
-    return digest([server, model.served_name, dict(model.extra_body)])
+    native = ["native tools"] if model.tools == "native" else []
+    return digest([server, model.served_name, dict(model.extra_body), *native])
 
 
 def pins_of(

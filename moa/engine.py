@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from data.errors import ContextOverflowError, EmptyReplyError, FilteredError, RequestError
 from endpoints.request import Completer, Completion, Message, Request
@@ -33,8 +34,15 @@ class MaxTokens:
 
 @dataclass(slots=True)
 class _Course:
-    """What one answer was made of so far."""
+    """What one answer was made of so far.
 
+    Attributes:
+        tools: The conversation's.
+        native: This turn's messages for models that take tools as such.
+    """
+
+    tools: tuple[Mapping[str, Any], ...] = ()
+    native: tuple[Message, ...] = ()
     turn: int = 0
     completions: list[Completion] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
@@ -55,6 +63,7 @@ class Engine:
         max_tokens: Bounds of the replies.
         quorum: Least share of a layer's references that an answer may be made of when an
             endpoint fails; 1 where answers are scored, less where somebody waits for one.
+        native_tools: Models that take a conversation's tools as such, not as text.
     """
 
     def __init__(
@@ -64,7 +73,9 @@ class Engine:
         max_tokens: MaxTokens,
         *,
         quorum: float = 1.0,
+        native_tools: frozenset[str] = frozenset(),
     ) -> None:
+        self._native_tools = native_tools
         self._quorum = quorum
         self._completer = completer
         self._prompts = prompts
@@ -79,11 +90,12 @@ class Engine:
             RequestError: An endpoint failed for good; there is no answer then.
             BudgetSpentError: A request could not be paid.
         """
-        course = _Course()
+        course = _Course(conversation.tools)
         texts: tuple[str, ...] = ()
         for _ in conversation.turns:
             course.turn += 1
             messages = conversation.messages(texts)
+            course.native = conversation.messages(texts, native_tools=True)
             references: list[str] = []
             for number, layer in enumerate(ensemble.layers, 1):
                 references = await self._propose(layer, number, messages, references, course)
@@ -102,7 +114,7 @@ class Engine:
         draws = [(agent, draw) for agent in layer for draw in range(agent.n)]
         replies = await asyncio.gather(
             *(
-                self._completer.complete(self._proposal(agent, messages, references, draw))
+                self._complete(self._proposal(agent, messages, references, draw), course)
                 for agent, draw in draws
             ),
             return_exceptions=True,
@@ -136,12 +148,17 @@ class Engine:
             self._max_tokens.aggregator,
         )
         try:
-            completion = await self._completer.complete(request)
+            completion = await self._complete(request, course)
         except _LOSSES:
             return ""
         course.take([completion])
         course.cut |= completion.cut
         return completion.text.strip()
+
+    async def _complete(self, request: Request, course: _Course) -> Completion:
+        if course.tools and request.model in self._native_tools:
+            request = with_tools(request, course.native, course.tools)
+        return await self._completer.complete(request)
 
     def _proposal(
         self, agent: Agent, messages: Sequence[Message], references: Sequence[str], draw: int
@@ -177,6 +194,14 @@ def inject(
         system = f"{messages[0]['content']}\n\n{block}"
         return ({"role": "system", "content": system}, *messages[1:])
     return ({"role": "system", "content": block}, *messages)
+
+
+def with_tools(
+    request: Request, native: Sequence[Message], tools: tuple[Mapping[str, Any], ...]
+) -> Request:
+    """Return the request with its tools as such; references are in the system turn and stay."""
+    turns = tuple(m for m in native if m["role"] != "system")
+    return replace(request, messages=(*request.messages[: -len(turns)], *turns), tools=tools)
 
 
 def _loss(reply: Completion | BaseException) -> str:
