@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 # By what a model is called: OpenAI and most others; Ollama's own list; llama.cpp's `models`.
@@ -31,6 +31,19 @@ def entries(body: object) -> list[dict[str, Any]] | None:
     if not isinstance(body, list):
         return None
     return list(_named(body))
+
+
+def by_name(listed: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the entries by every name under which the server answers."""
+    out: dict[str, Mapping[str, Any]] = {}
+    for entry in listed:
+        aliases = entry.get("aliases")
+        names = [entry.get(key) for key in _NAMES]
+        names += aliases if isinstance(aliases, list) else []
+        for name in names:
+            if isinstance(name, str) and name:
+                out.setdefault(name, entry)
+    return out
 
 
 def context_of(entry: Mapping[str, Any]) -> int | None:

@@ -211,7 +211,7 @@ def endpoint_spec(name: str, form: EndpointForm) -> EndpointSpec:
 def model_spec(name: str, form: ModelForm) -> ModelSpec:
     """Return what the rooms below need to know of a model, the catalogue's facts included."""
     known = catalogue.find(form.catalogue or form.served_name or name)
-    folds = known is not None and known.system_role == "no"
+    folds = known is not None and known.system_role in ("dropped", "refused")
     return ModelSpec(
         name=name,
         endpoint=form.endpoint,

@@ -20,9 +20,9 @@ from data.errors import (
     ServerFailedError,
 )
 from endpoints.completions import Completions
-from endpoints.dialects.listing import by_name, context_told
 from endpoints.dialects.wire import Dialect, folded
 from endpoints.endpoint import Endpoint
+from endpoints.listing import by_name, context_of
 from endpoints.reply import Reply
 from endpoints.request import Message, Request
 from endpoints.specs import EndpointSpec, ModelSpec
@@ -432,7 +432,7 @@ async def test_a_list_of_models_tells_the_context(entry: Any, context: int | Non
     for listed in ({"data": [entry]}, [entry], {"models": [entry]}):
         async with at(Server(listed=listed)) as (_, endpoint):
             found = by_name(await endpoint.models())
-        assert context_told(found["m"]) == context
+        assert context_of(found["m"]) == context
 
 
 def test_a_model_is_found_by_each_of_its_names() -> None:

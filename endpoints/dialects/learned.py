@@ -16,6 +16,11 @@ def fact_name(served_name: str) -> str:
     return f"dialect {served_name}"
 
 
+def folds(facts: EndpointFacts, identity: str, served_name: str) -> bool:
+    """Return whether a server taught, or `doctor` found, that a model needs no system turn."""
+    return Dialect.from_json(facts.facts(identity).get(fact_name(served_name))).fold
+
+
 class Dialects:
     """The dialect in which each model of one server is asked.
 

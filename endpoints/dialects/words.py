@@ -38,16 +38,6 @@ CONTEXT_LIMIT = _any(
 )
 CONTEXT_FIELDS = ("n_ctx",)  # llama.cpp, beside the message
 
-# Where a list of models states the same, innermost last.
-CONTEXT_KEYS = (
-    ("max_model_len",),  # vLLM, SGLang
-    ("meta", "n_ctx"),  # llama.cpp: already divided by its slots
-    ("loaded_context_length",),  # LM Studio
-    ("context_length",),  # Together, OpenRouter
-    ("context_window",),  # Groq
-    ("max_context_length",),  # LM Studio, Mistral
-)
-
 FILTER_TYPES = frozenset(
     {
         "content_filter",  # Azure

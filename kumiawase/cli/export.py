@@ -33,6 +33,7 @@ def write(settings: object, id_: str | None, file: Path) -> str:
     """Write the file and return what to tell the user."""
     from data.errors import ConfigError, StudyError
     from db.leaderboard import rank
+    from endpoints.dialects.learned import folds
     from kumiawase import licences, reading
     from kumiawase.export import bundle
     from kumiawase.settings import Settings
@@ -48,8 +49,13 @@ def write(settings: object, id_: str | None, file: Path) -> str:
                 place=f"study {settings.study!r}",
                 remedy="name one by its ID",
             )
+        folding = frozenset(
+            name
+            for name, model in settings.models.items()
+            if folds(store, settings.endpoints[model.endpoint].identity, model.served_name)
+        )
         try:
-            bundle.write(file, settings, board, rows[0], store.prompts())
+            bundle.write(file, settings, board, rows[0], store.prompts(), folding)
         except OSError as error:
             raise ConfigError(f"cannot be written ({error.strerror})", place=str(file)) from None
     used = rows[0].ensemble.models

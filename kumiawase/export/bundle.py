@@ -49,15 +49,35 @@ class Bundle:
 
 
 def write(
-    file: Path, settings: Settings, board: Leaderboard, row: Standing, prompts: Mapping[str, str]
+    file: Path,
+    settings: Settings,
+    board: Leaderboard,
+    row: Standing,
+    prompts: Mapping[str, str],
+    folding: frozenset[str] = frozenset(),
 ) -> None:
-    """Write the file of CONTRACT `export`: no key, no password, nothing outside it needed."""
+    """Write the file of CONTRACT `export`: no key, no password, nothing outside it needed.
+
+    Args:
+        file: Written anew.
+        settings: Of the study.
+        board: Its leaderboard.
+        row: The ensemble.
+        prompts: Texts by digest.
+        folding: Models found to lose a system turn: whoever runs the file cannot know.
+    """
     head = f"# {row.ensemble.label}\n# {board.verdict}\n"
-    file.write_text(head + dump(document(settings, board, row, prompts)), encoding="utf-8")
+    file.write_text(
+        head + dump(document(settings, board, row, prompts, folding)), encoding="utf-8"
+    )
 
 
 def document(
-    settings: Settings, board: Leaderboard, row: Standing, prompts: Mapping[str, str]
+    settings: Settings,
+    board: Leaderboard,
+    row: Standing,
+    prompts: Mapping[str, str],
+    folding: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Return the exported file's content."""
     form, ensemble = settings.form, row.ensemble
@@ -67,7 +87,7 @@ def document(
     used = {a.prompt for a in (*ensemble.agents, ensemble.aggregator) if a.prompt is not None}
     return {
         "ensemble": ensemble.to_json(),
-        "models": {name: _plain(form.models[name]) for name in members},
+        "models": {name: _model(form.models[name], name in folding) for name in members},
         "endpoints": {name: _masked(form.endpoints[name]) for name in endpoints},
         "prompts": {name: prompts[name] for name in sorted(used)},
         "max_tokens": form.max_tokens.model_dump(),
@@ -160,6 +180,11 @@ def _missing(found: yaml_lines.Document, section: str, name: str) -> ConfigError
 
 def _plain(form: BaseModel) -> dict[str, Any]:
     return form.model_dump(exclude_unset=True)
+
+
+def _model(form: ModelForm, folds: bool) -> dict[str, Any]:
+    learned = {"system_role": "fold"} if folds and form.system_role == "auto" else {}
+    return _plain(form) | learned
 
 
 def _masked(form: EndpointForm) -> dict[str, Any]:

@@ -43,11 +43,12 @@ _CHAT_TEMPLATE = (
 )
 
 
-def write_model(path: Path, seed: int) -> Path:
+def write_model(path: Path, seed: int, chat_template: str = _CHAT_TEMPLATE) -> Path:
     """Write a random model as GGUF (some 100 KB) and return its path."""
     writer = gguf.GGUFWriter(path, "llama")
     _write_shape(writer)
     tokens = _write_vocabulary(writer)
+    writer.add_chat_template(chat_template)
     for name, tensor in _tensors(np.random.default_rng(seed), len(tokens)):
         writer.add_tensor(f"{name}.weight", tensor)
     writer.write_header_to_file()
@@ -80,7 +81,6 @@ def _write_vocabulary(writer: gguf.GGUFWriter) -> list[str]:
     writer.add_token_merges(["t h"])  # a byte-pair vocabulary without a merge is refused
     writer.add_bos_token_id(_SPECIAL.index("<s>"))
     writer.add_eos_token_id(_SPECIAL.index("<|im_end|>"))
-    writer.add_chat_template(_CHAT_TEMPLATE)
     return tokens
 
 
