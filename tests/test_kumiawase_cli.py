@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
     found = invoke(verb, "--help")
     assert found.exit_code == 0
     assert found.stdout.startswith("Usage: ")
-    assert "-h, --help" in found.stdout or "--help" in found.stdout
+    assert "--help" in found.stdout
     assert found.stderr == ""
 
 
@@ -106,7 +107,7 @@ def test_the_line_in_the_overview_fits_the_verbs_own_words(verb: str) -> None:
     command: click.Command = importlib.import_module(f"kumiawase.cli.{verb}").command
     line = _words(VERBS[verb])
     assert len(line & _words(command.help or "")) >= len(line) / 2
-    assert len(VERBS[verb]) < 60
+    assert len(VERBS[verb]) <= 65  # one line of the overview, 80 columns wide
     assert VERBS[verb].endswith(".")
 
 
@@ -207,8 +208,6 @@ def test_a_reader_that_leaves_early_is_no_error(folder: Path, verb: str) -> None
 
 
 def _path() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -231,7 +230,6 @@ def test_json_is_one_document_and_all_there_is_on_stdout(there: Path, verb: str)
 def test_show_tells_all_of_an_ensemble(there: Path) -> None:
     assert there.is_dir()
     value: Any = json.loads(invoke("show", "0", "--json").stdout)
-    assert value["digest"].startswith(value["digest"][:8])
     assert {e["half"] for e in value["evaluations"]} >= {"search"}
     items = value["evaluations"][0]["items"]
     assert len(items) == 24

@@ -49,7 +49,7 @@ def test_a_compared_model_is_confirmed_even_if_it_cannot_be_ranked() -> None:
     gpt = known.get(single("gpt", 0.0).digest)
     assert gpt is not None
     known.add(replace(gpt, items=40))  # most of its answers are unscored
-    assert not gpt.ranked or single("gpt", 0.0) in candidates(known, 1, ["gpt"])
+    assert gpt.ensemble not in [o.ensemble for o in known.best(len(known))]
     assert single("gpt", 0.0) in candidates(known, 1, ["gpt"])
 
 
@@ -90,10 +90,6 @@ def test_every_model_stands_alone_once_members_first() -> None:
     space = replace(SPACE, proposers=("b", "c"), aggregators=("a", "b"), temperatures=(0.3, 0.7))
     alone = singles(space, ["gpt", "a"])
     assert alone == [single(m, 0.3) for m in ("a", "b", "c", "gpt")]
-
-
-def ranked(*models: str) -> list[object]:
-    return [outcome(single(m, 0.0), 0.5) for m in models]
 
 
 def test_the_shapes_of_the_papers_as_far_as_the_space_goes() -> None:
