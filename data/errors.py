@@ -160,6 +160,7 @@ class ContextOverflowError(RejectedError):
 
     Attributes:
         limit: Tokens of prompt and reply together there is room for, where the server says so.
+        prompt: Tokens that it counted in the prompt, where it says so.
     """
 
     outcome = "context_overflow"
@@ -169,11 +170,13 @@ class ContextOverflowError(RejectedError):
         detail: str,
         *,
         limit: int | None = None,
+        prompt: int | None = None,
         retry_after: float | None = None,
         usage: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(detail, retry_after=retry_after, usage=usage)
         self.limit = limit
+        self.prompt = prompt
 
 
 class FilteredError(RejectedError):

@@ -15,7 +15,7 @@ from db.statements import Work, insert_new
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
 from judges.score import Score
 from judges.statistics import Estimate
-from moa.answer import Answer, Lost
+from moa.answer import Answer, Lost, Shortened
 from moa.ensemble import Ensemble
 
 _TABLE = EvaluationRow.__table__
@@ -187,6 +187,7 @@ def _answer_row(evaluation: int, result: Result) -> dict[str, Any]:
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
         "usd": answer.usd,
+        "shortened": [asdict(cut) for cut in answer.shortened],
     }
 
 
@@ -203,4 +204,5 @@ def _answer(row: Row[Any]) -> Answer:
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
         usd=row.usd,
+        shortened=tuple(Shortened(**cut) for cut in row.shortened),
     )

@@ -12,10 +12,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.suites.item import Item, Split
-from db import completions, engines, evaluations, ledger, pins, proposals, schema
+from db import completions, engines, evaluations, facts, ledger, pins, proposals, schema
+from db.facts import Frozen, Served
 from db.records import Evaluation, Proposal, Reason, Result, Spent, State, Worker
 from db.statements import Work
 from db.writer import Writer
+from endpoints.facts import Kept, ModelFacts, Window
 from endpoints.request import Attempt, Completion
 from judges.score import Score
 from judges.statistics import Estimate
@@ -203,6 +205,26 @@ class Store:
     def facts(self, endpoint: str) -> dict[str, Any]:
         """Return what is known of a server, named by its identity."""
         return self.read(pins.facts(endpoint))
+
+    async def freeze(self, study: str, found: Mapping[str, tuple[Served, ModelFacts]]) -> None:
+        """Write down what a study's prompts are fitted by; a model's first facts stay."""
+        await self._writer.run(facts.freeze(study, found))
+
+    def frozen(self, study: str) -> dict[str, Frozen]:
+        """Return by model what a study's prompts are fitted by."""
+        return self.read(facts.frozen(study))
+
+    async def correct(self, study: str, model: str, window: Window) -> tuple[Window, ...]:
+        """Add a window that an overflow taught; returns all of the model's, oldest first."""
+        return await self._writer.run(facts.correct(study, model, window))
+
+    def fit(self, served: str, key: str) -> tuple[Kept, ...] | None:
+        """Return how a prompt for a served model was fitted."""
+        return self.read(facts.fit(served, key))
+
+    async def keep_fit(self, served: str, key: str, kept: tuple[Kept, ...]) -> None:
+        """Keep how a prompt for a served model was fitted; the first fit of a key stays."""
+        await self._writer.put(facts.keep(served, key, kept))
 
     # what was spent, and who is at work
 

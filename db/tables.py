@@ -111,6 +111,7 @@ class AnswerRow(Base):
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]
     usd: Mapped[float]
+    shortened: Mapped[Any] = mapped_column(Json)
 
 
 class ScoreRow(Base):
@@ -168,6 +169,35 @@ class EndpointFactRow(Base):
     fact: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[Any] = mapped_column(Json)
     learned: Mapped[float]
+
+
+class ModelFactsRow(Base):
+    """What a study's prompts for a model are fitted by; `corrections` is what overflows taught.
+
+    `server` is what stands for the server in keys and pins, `served` what it calls the model.
+    """
+
+    __tablename__ = "model_facts"
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    model: Mapped[str] = mapped_column(primary_key=True)
+    server: Mapped[str]
+    served: Mapped[str]
+    context: Mapped[int | None]
+    tokenizer: Mapped[Word]
+    ratio: Mapped[float]
+    corrections: Mapped[Any] = mapped_column(Json)
+    frozen: Mapped[float]
+
+
+class FitRow(Base):
+    """How the references of one prompt were cut for one served model; shared by all studies."""
+
+    __tablename__ = "fits"
+
+    model: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[Word] = mapped_column(primary_key=True)
+    kept: Mapped[Any] = mapped_column(Json)
 
 
 class PinRow(Base):

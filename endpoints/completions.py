@@ -104,6 +104,11 @@ class Completions:
         self._tasks: set[asyncio.Task[Completion]] = set()
         self._closing = False
 
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """The servers, by name."""
+        return self._endpoints
+
     def key(self, request: Request) -> str:
         """Return the digest of everything that decides the reply, and of the draw."""
         return self._key(request, self._body(request))
@@ -111,6 +116,11 @@ class Completions:
     def stored(self, request: Request) -> Completion | None:
         """Return the completion that is kept for a request, if there is one."""
         return self._store.get(self.key(request))
+
+    def known(self, request: Request) -> bool:
+        """Return whether a request is answered or on its way."""
+        key = self.key(request)
+        return key in self._flights or self._store.get(key) is not None
 
     async def complete(self, request: Request) -> Completion:
         """Return the completion of a request, kept or new.

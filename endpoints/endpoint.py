@@ -37,6 +37,7 @@ from endpoints.specs import EndpointSpec, ModelSpec
 
 CONNECT_SECONDS = 10.0
 MODELS_SECONDS = 30.0
+BESIDE_SECONDS = 10.0
 LARGEST_BODY = 5 * 1024 * 1024
 NO_KEY = "none"  # openai insists on a key; servers without keys ignore it
 
@@ -146,6 +147,23 @@ class Endpoint:
                     return []
             return _models(response.content)
 
+    async def beside(self, path: str, body: Mapping[str, object]) -> object:
+        """Return the JSON that the server gives to a POST at `path`, beside its /v1.
+
+        Raises:
+            RequestError: Exactly one, of the kind that fits.
+        """
+        url = self.spec.base_url.removesuffix("/v1") + path
+        with self._boundary(BESIDE_SECONDS):
+            async with asyncio.timeout(BESIDE_SECONDS):
+                response = await self._client.post(
+                    url, cast_to=httpx2.Response, content=_encoded(body)
+                )
+            try:
+                return orjson.loads(response.content)
+            except orjson.JSONDecodeError:
+                raise MalformedReplyError(f"{path} is no JSON") from None
+
     async def rendered(self, model: ModelSpec, messages: Sequence[Message]) -> str | None:
         """Return the prompt a chat template makes of messages, where the server will show it.
 
@@ -164,14 +182,8 @@ class Endpoint:
 
     async def _asked(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a server says beside OpenAI's interface; nothing where it says none."""
-        url = self.spec.base_url.removesuffix("/v1") + path
         try:
-            with self._boundary(MODELS_SECONDS):
-                async with asyncio.timeout(MODELS_SECONDS):
-                    response = await self._client.post(
-                        url, cast_to=httpx2.Response, content=_encoded(body)
-                    )
-                    value = orjson.loads(response.content)
+            value = await self.beside(path, body)
         except RequestError:
             return {}
         return value if isinstance(value, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -44,7 +45,9 @@ def classify(
     kind = _kind(status, _names(fields), searched) or otherwise
     detail, pause = clean(f"{status}: {text}" if status else text), retry_after(headers)
     if kind is ContextOverflowError:
-        return ContextOverflowError(detail, limit=_limit(fields, searched), retry_after=pause)
+        whole = body[:SEARCHED_CHARS].decode("utf-8", "replace")
+        limit, prompt = _limit(fields, searched), _count(words.CONTEXT_PROMPT, whole)
+        return ContextOverflowError(detail, limit=limit, prompt=prompt, retry_after=pause)
     if kind is DialectError:
         refused = "messages" if words.TEMPLATE_TEXT.search(searched) else _refused(searched)
         return DialectError(detail, refused=refused, retry_after=pause)
@@ -117,9 +120,13 @@ def _limit(fields: Mapping[str, object], text: str) -> int | None:
         value = fields.get(field)
         if type(value) is int and value > 0:
             return value
-    found = words.CONTEXT_LIMIT.search(text)
-    digits = next((group for group in found.groups() if group), "") if found else ""
-    return int(digits.replace(",", "") or 0) or None
+    return _count(words.CONTEXT_LIMIT, text)
+
+
+def _count(pattern: re.Pattern[str], text: str) -> int | None:
+    found = pattern.search(text)
+    digits = next(filter(None, found.groups()), "").replace(",", "") if found else ""
+    return int(digits) if 0 < len(digits) < 10 else None
 
 
 def _number(value: str | None) -> float | None:

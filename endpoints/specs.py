@@ -53,6 +53,7 @@ class ModelSpec:
         system_role: Whether a system turn is sent as one or folded into the user's; `auto`
             finds out.
         tools: `native` where the server takes OpenAI's `tools`; else they are described in text.
+        tokenizer: Path of the model's tokenizer, a SentencePiece `.model` or a `tokenizer.json`.
     """
 
     name: str
@@ -65,3 +66,4 @@ class ModelSpec:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     system_role: SystemRole = "auto"
     tools: ToolForm = "text"
+    tokenizer: str | None = None

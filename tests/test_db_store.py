@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from data.errors import StoreError, StudyError
 from db import types
+from db.facts import Frozen, Served
 from db.records import Proposal, Share
 from db.store import Store
+from endpoints.facts import Kept, ModelFacts, Window
 from judges.statistics import Estimate
 from tests.support.postgres import any_database
 from tests.support.rows import ALONE, MOA, answer, attempt, completion, item, scores
@@ -228,6 +230,35 @@ async def test_the_latest_fact_of_a_server_counts(store: Store) -> None:
     await store.learn("http://h/v1", {"context": 8192})
     assert store.facts("http://h/v1") == {"seed": True, "context": 8192}
     assert store.facts("http://other/v1") == {}
+
+
+async def test_a_models_facts_are_frozen_by_the_first(store: Store) -> None:
+    served, facts = Served("http://h/v1", "owner/m"), ModelFacts(2000, "vllm", 1.5)
+    await store.freeze("s", {"m": (served, facts)})
+    await store.freeze("s", {"m": (served, ModelFacts(9000)), "n": (served, ModelFacts())})
+    assert store.frozen("s") == {"m": Frozen(facts, ()), "n": Frozen(ModelFacts(), ())}
+    assert store.frozen("other") == {}
+
+
+async def test_a_study_begins_with_the_corrections_of_the_one_before(store: Store) -> None:
+    served, unknown = Served("http://h/v1", "owner/m"), ModelFacts()
+    await store.freeze("s", {"m": (served, unknown)})
+    assert await store.correct("s", "m", Window(2000)) == (Window(2000),)
+    windows = await store.correct("s", "m", Window(2000, 0.9))
+    assert windows == (Window(2000), Window(2000, 0.9))
+    await store.freeze("t", {"renamed": (served, unknown)})
+    assert store.frozen("t")["renamed"].corrections == windows
+    told = {"m": (served, ModelFacts(4096)), "n": (Served("http://h/v1", "other"), unknown)}
+    await store.freeze("u", told)
+    assert {frozen.corrections for frozen in store.frozen("u").values()} == {()}
+
+
+async def test_the_first_fit_of_a_prompt_stays(store: Store) -> None:
+    first = (Kept(0, 10, 10), Kept(-5, 900, 4))
+    await store.keep_fit("z", "k", first)
+    await store.keep_fit("z", "k", (Kept(0, 1, 1),))
+    assert store.fit("z", "k") == first
+    assert store.fit("other", "k") is None
 
 
 async def test_running_time_is_summed_over_workers(store: Store) -> None:

@@ -104,3 +104,100 @@ def test_a_detail_is_one_short_printable_line() -> None:
     assert line.startswith("]52;c;evil あ い xxx")
     assert line.isprintable()
     assert len(line) == 300
+
+
+@pytest.mark.parametrize(
+    ("body", "limit", "prompt"),
+    [
+        (
+            error(
+                "This model's maximum context length is 4096 tokens. However, you requested 4726"
+                " tokens (2678 in the messages, 2048 in the completion). Please reduce it."
+            ),
+            4096,
+            2678,
+        ),
+        (
+            error(
+                "'max_tokens' or 'max_completion_tokens' is too large: 2048. This model's maximum"
+                " context length is 2000 tokens and your request has 300 input tokens (2048 >"
+                " 2000 - 300)."
+            ),
+            2000,
+            300,
+        ),
+        (
+            error(
+                "You passed 5000 input tokens and requested 100 output tokens. However, the"
+                " model's context length is only 4096 tokens, resulting in a maximum input length"
+                " of 3996 tokens."
+            ),
+            4096,
+            5000,
+        ),
+        ({"object": "error", "message": SGLANG, "code": 400}, 4096, 5000),
+        (
+            error(
+                "Requested token count exceeds the model's maximum context length of 4096 tokens."
+                " You requested a total of 5100 tokens: 3100 tokens from the input messages and"
+                " 2000 tokens for the completion."
+            ),
+            4096,
+            3100,
+        ),
+        (
+            error(
+                "request (5000 tokens) exceeds the available context size (4096 tokens), try"
+                " increasing it",
+                type="exceed_context_size_error",
+                n_prompt_tokens=5000,
+                n_ctx=4096,
+            ),
+            4096,
+            5000,
+        ),
+        (error("長い", type="exceed_context_size_error", n_prompt_tokens=50, n_ctx=40), 40, 50),
+        (error("Requested tokens (3000) exceed context window of 2048"), 2048, 3000),
+        (
+            error(
+                "This model's maximum context length is 16,385 tokens. However, your messages"
+                " resulted in 20,001 tokens.",
+                code="context_length_exceeded",
+            ),
+            16385,
+            20001,
+        ),
+        (
+            error(
+                "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 1500 `inputs` tokens"
+                " and 1000 `max_new_tokens`"
+            ),
+            2048,
+            1500,
+        ),
+        (
+            error(
+                "Trying to keep the first 5000 tokens when context the overflows. However, the"
+                " model is loaded with context length of only 4096 tokens"
+            ),
+            4096,
+            5000,
+        ),
+        (
+            error(
+                "The input token count (1048577) exceeds the maximum number of tokens allowed"
+                " (1048576)."
+            ),
+            1048576,
+            1048577,
+        ),
+        ({"error": "prompt too long; exceeded max context length"}, None, None),
+        (error("maximum context length is " + "9" * 5000), None, None),
+    ],
+)
+def test_an_overflow_tells_the_limit_where_the_server_does(
+    body: object, limit: int | None, prompt: int | None
+) -> None:
+    failure = classify(400, {}, json.dumps(body).encode())
+    assert isinstance(failure, ContextOverflowError)
+    assert (failure.limit, failure.prompt) == (limit, prompt)

@@ -38,6 +38,31 @@ CONTEXT_LIMIT = _any(
 )
 CONTEXT_FIELDS = ("n_ctx",)  # llama.cpp, beside the message
 
+# And the tokens they counted in the prompt.
+CONTEXT_PROMPT = _any(
+    r"passed ([\d,]+) input tokens",  # vLLM from 0.16
+    r"has ([\d,]+) input tokens",  # vLLM, where the reply asked for is what does not fit
+    r"([\d,]+) in (?:the messages|your prompt)",  # vLLM to 0.15, llama-cpp-python
+    r"messages resulted in ([\d,]+)",  # OpenAI
+    r"input \(([\d,]+) tokens\)",  # SGLang
+    r"([\d,]+) tokens from the input",  # SGLang, with the reply
+    r"request \(([\d,]+) tokens\)",  # llama.cpp, in words
+    r'"n_prompt_tokens": ?(\d+)',  # and in its body
+    r"requested tokens \(([\d,]+)\)",  # llama-cpp-python
+    r"given: ([\d,]+) `inputs`",  # TGI, Together
+    r"input token count \(([\d,]+)\)",  # Gemini
+    r"first ([\d,]+) tokens when",  # LM Studio
+    r"contains ([\d,]+) tokens",  # Mistral
+)
+
+# Where a server counts tokens, beside its /v1, and in which field it expects the text. It answers
+# with `count`, or with the list of `tokens`.
+TOKENIZERS = {
+    "vllm": ("/tokenize", "prompt"),  # SGLang too
+    "llama.cpp": ("/tokenize", "content"),
+    "llama-cpp-python": ("/extras/tokenize/count", "input"),
+}
+
 FILTER_TYPES = frozenset(
     {
         "content_filter",  # Azure

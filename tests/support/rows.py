@@ -5,7 +5,7 @@ from __future__ import annotations
 from data.suites.item import Item
 from endpoints.request import Attempt, Completion
 from judges.score import Score
-from moa.answer import Answer, Lost
+from moa.answer import Answer, Lost, Shortened
 from moa.ensemble import Agent, Ensemble, single
 
 PROMPT = "sha256:" + "0" * 64
@@ -40,9 +40,10 @@ def item(name: str = "i1", category: str = "数学") -> Item:
 def answer(text: str = "答え", *, lost: int = 0, seconds: float = 2.0, usd: float = 0.5) -> Answer:
     """Return an answer of three calls and 30 tokens."""
     dropped = tuple(Lost(1, 1, "b", draw, "empty") for draw in range(lost))
+    cut = (Shortened(1, 1, "a", 0, "c", 900, 250),)
     models = frozenset({"a", "b", "c"})
     return Answer(
-        (text,), "c", models, ("k1", "k2", "k3"), dropped, False, seconds, 3, 10, 20, usd
+        (text,), "c", models, ("k1", "k2", "k3"), dropped, False, seconds, 3, 10, 20, usd, cut
     )
 
 

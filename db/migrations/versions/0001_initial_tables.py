@@ -78,6 +78,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("study", "half", "judge", "digest"),
     )
     op.create_table(
+        "fits",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "key"),
+    )
+    op.create_table(
+        "model_facts",
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("served", sa.Text(), nullable=False),
+        sa.Column("context", sa.Integer(), nullable=True),
+        sa.Column("tokenizer", sa.Text(), nullable=False),
+        sa.Column("ratio", sa.Double(), nullable=False),
+        sa.Column("corrections", sa.Text(), nullable=False),
+        sa.Column("frozen", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("study", "model"),
+    )
+    op.create_table(
         "pins",
         sa.Column("study", sa.Text(), nullable=False),
         sa.Column("field", sa.Text(), nullable=False),
@@ -140,6 +160,7 @@ def upgrade() -> None:
         sa.Column("prompt_tokens", sa.Integer(), nullable=False),
         sa.Column("completion_tokens", sa.Integer(), nullable=False),
         sa.Column("usd", sa.Double(), nullable=False),
+        sa.Column("shortened", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["evaluation"], ["evaluations.id"]),
         sa.PrimaryKeyConstraint("evaluation", "item"),
     )
@@ -166,6 +187,8 @@ def downgrade() -> None:
         "proposals",
         "prompts",
         "pins",
+        "model_facts",
+        "fits",
         "evaluations",
         "endpoint_facts",
         "completions",
