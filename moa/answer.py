@@ -9,11 +9,12 @@ from data.digest import digest
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A reference that never reached the agent it was meant for.
+    """A reference that never reached the agent it was meant for, or a prompt that did in part.
 
     Attributes:
-        layer: Counted from 1.
-        reason: "empty", "cut", "filtered", … : an outcome of the ledger, or why it was dropped.
+        layer: Counted from 1; the aggregator stands behind the last.
+        reason: "empty", "cut", "filtered", … : an outcome of the ledger, or why it was dropped;
+            "prompt_cut" where the server itself cut the prompt of `model`, whose reply is used.
     """
 
     turn: int
@@ -21,6 +22,33 @@ class Lost:
     model: str
     draw: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A reference that a reader saw only the beginning of, because its window holds no more.
+
+    Attributes:
+        layer: Where the reference is from, counted from 1.
+        model, draw: Who wrote it.
+        reader: The model that read it.
+        before, after: Tokens of the whole and of what was read, by the reader's tokenizer or our
+            estimate.
+    """
+
+    turn: int
+    layer: int
+    model: str
+    draw: int
+    reader: str
+    before: int
+    after: int
+
+    @property
+    def label(self) -> str:
+        """What was cut, in one line."""
+        whence = f"{self.model} (layer {self.layer}, draw {self.draw})"
+        return f"{whence} for {self.reader}: {self.after} of {self.before} tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +64,8 @@ class Answer:
         cut: Whether a text ran into its token limit.
         seconds: Sum over turns and layers of the slowest reply; no time in a queue.
         calls, prompt_tokens, completion_tokens, usd: Sums over the completions.
+        shortened: References cut to fit a reader's window. They do not mark the answer: the
+            ensemble is what its windows let it be.
     """
 
     texts: tuple[str, ...]
@@ -49,10 +79,11 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     usd: float
+    shortened: tuple[Shortened, ...] = ()
 
     @property
     def marked(self) -> bool:
-        """Whether it was made of fewer references than the ensemble has."""
+        """Whether it was made of less than the ensemble has: references lost, a prompt cut."""
         return bool(self.lost)
 
     @property

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from data.errors import ContextOverflowError, EmptyReplyError, FilteredError, RequestError
 from endpoints.request import Completer, Completion, Message, Request
-from moa.answer import Answer, Lost
+from moa.answer import Answer, Lost, Shortened
 from moa.conversation import Conversation
 from moa.ensemble import Agent, Ensemble
+from moa.fitting import Fitted, Fitter
 
 # What a model does to its own reference: the item goes on without it. Every other failure is
 # the endpoint's, and then there is no answer rather than a worse one.
@@ -30,6 +31,25 @@ class MaxTokens:
 
     proposer: int = 1024
     aggregator: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """A reply that the next layer reads."""
+
+    text: str
+    layer: int
+    model: str
+    draw: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A completion, the request it answers, and whether the server cut the prompt by itself."""
+
+    completion: Completion
+    fitted: Fitted
+    prompt_cut: bool
 
 
 @dataclass(slots=True)
@@ -46,12 +66,25 @@ class _Course:
     turn: int = 0
     completions: list[Completion] = field(default_factory=list)
     lost: list[Lost] = field(default_factory=list)
+    shortened: dict[Shortened, None] = field(default_factory=dict)
     seconds: float = 0.0
     cut: bool = False
 
-    def take(self, completions: Sequence[Completion]) -> None:
+    def take(self, layer: int, heard: Sequence[_Heard], references: Sequence[_Reference]) -> None:
+        """Take note of a layer's replies and of how much they were made of."""
+        completions = [one.completion for one in heard]
         self.completions.extend(completions)
         self.seconds += max((c.seconds for c in completions), default=0.0)
+        for one in heard:
+            request = one.fitted.request
+            if one.prompt_cut:
+                lost = Lost(self.turn, layer, request.model, request.draw, "prompt_cut")
+                self.lost.append(lost)
+            for read, kept in zip(references, one.fitted.kept, strict=False):
+                if kept.characters:
+                    whence = (self.turn, read.layer, read.model, read.draw)
+                    cut = Shortened(*whence, request.model, kept.before, kept.after)
+                    self.shortened[cut] = None
 
 
 class Engine:
@@ -64,6 +97,7 @@ class Engine:
         quorum: Least share of a layer's references that an answer may be made of when an
             endpoint fails; 1 where answers are scored, less where somebody waits for one.
         native_tools: Models that take a conversation's tools as such, not as text.
+        fitter: Cuts references to the windows of their readers; without one nothing is cut.
     """
 
     def __init__(
@@ -74,8 +108,10 @@ class Engine:
         *,
         quorum: float = 1.0,
         native_tools: frozenset[str] = frozenset(),
+        fitter: Fitter | None = None,
     ) -> None:
         self._native_tools = native_tools
+        self._fitter = fitter
         self._quorum = quorum
         self._completer = completer
         self._prompts = prompts
@@ -96,10 +132,12 @@ class Engine:
             course.turn += 1
             messages = conversation.messages(texts)
             course.native = conversation.messages(texts, native_tools=True)
-            references: list[str] = []
+            references: list[_Reference] = []
             for number, layer in enumerate(ensemble.layers, 1):
                 references = await self._propose(layer, number, messages, references, course)
-            texts += (await self._synthesize(ensemble.aggregator, messages, references, course),)
+            last = len(ensemble.layers) + 1
+            aggregator = ensemble.aggregator
+            texts += (await self._synthesize(aggregator, last, messages, references, course),)
         return _answer(ensemble, texts, course)
 
     async def _propose(
@@ -107,14 +145,14 @@ class Engine:
         layer: Sequence[Agent],
         number: int,
         messages: Sequence[Message],
-        references: Sequence[str],
+        references: Sequence[_Reference],
         course: _Course,
-    ) -> list[str]:
+    ) -> list[_Reference]:
         """Ask one layer; return its references in canonical order, never in order of arrival."""
         draws = [(agent, draw) for agent in layer for draw in range(agent.n)]
         replies = await asyncio.gather(
             *(
-                self._complete(self._proposal(agent, messages, references, draw), course)
+                self._ask(agent, "proposer", draw, messages, references, course)
                 for agent, draw in draws
             ),
             return_exceptions=True,
@@ -122,55 +160,69 @@ class Engine:
         failed = [r for r in replies if isinstance(r, RequestError) and not isinstance(r, _LOSSES)]
         if failed and len(draws) - len(failed) < self._quorum * len(draws):
             raise failed[0]
-        kept: list[Completion] = []
+        kept: list[_Reference] = []
         for (agent, draw), reply in zip(draws, replies, strict=True):
             reason = _loss(reply)
             if reason:
                 course.lost.append(Lost(course.turn, number, agent.model, draw, reason))
-            elif isinstance(reply, Completion):
-                kept.append(reply)
-        course.take([reply for reply in replies if isinstance(reply, Completion)])
-        return [completion.text.strip() for completion in kept]
+            elif isinstance(reply, _Heard):
+                text = reply.completion.text.strip()
+                kept.append(_Reference(text, number, agent.model, draw))
+        course.take(number, [reply for reply in replies if isinstance(reply, _Heard)], references)
+        return kept
 
     async def _synthesize(
         self,
         agent: Agent,
+        number: int,
         messages: Sequence[Message],
-        references: Sequence[str],
+        references: Sequence[_Reference],
         course: _Course,
     ) -> str:
         """Ask the aggregator. What it fails to say is an empty answer: a bad one, but its own."""
-        request = Request(
-            agent.model,
-            "aggregator",
-            self._with_references(agent, messages, references),
-            agent.temperature,
-            self._max_tokens.aggregator,
-        )
         try:
-            completion = await self._complete(request, course)
+            heard = await self._ask(agent, "aggregator", 0, messages, references, course)
         except _LOSSES:
             return ""
-        course.take([completion])
-        course.cut |= completion.cut
-        return completion.text.strip()
+        course.take(number, [heard], references)
+        course.cut |= heard.completion.cut
+        return heard.completion.text.strip()
 
-    async def _complete(self, request: Request, course: _Course) -> Completion:
-        if course.tools and request.model in self._native_tools:
-            request = with_tools(request, course.native, course.tools)
-        return await self._completer.complete(request)
+    async def _ask(
+        self,
+        agent: Agent,
+        role: Literal["proposer", "aggregator"],
+        draw: int,
+        messages: Sequence[Message],
+        references: Sequence[_Reference],
+        course: _Course,
+    ) -> _Heard:
+        """Ask one model, with what its window holds of the references; an overflow refits once."""
+        texts = [reference.text for reference in references] if agent.prompt else []
+        bounds = self._max_tokens
+        limit = bounds.proposer if role == "proposer" else bounds.aggregator
 
-    def _proposal(
-        self, agent: Agent, messages: Sequence[Message], references: Sequence[str], draw: int
-    ) -> Request:
-        return Request(
-            agent.model,
-            "proposer",
-            self._with_references(agent, messages, references),
-            agent.temperature,
-            self._max_tokens.proposer,
-            draw,
-        )
+        def build(texts: Sequence[str]) -> Request:
+            read = self._with_references(agent, messages, texts)
+            request = Request(agent.model, role, read, agent.temperature, limit, draw)
+            if course.tools and agent.model in self._native_tools:
+                return with_tools(request, course.native, course.tools)
+            return request
+
+        if self._fitter is None:
+            fitted = Fitted(build(texts))
+            return _Heard(await self._completer.complete(fitted.request), fitted, prompt_cut=False)
+        fitted = await self._fitter.fit(build, texts)
+        try:
+            completion = await self._completer.complete(fitted.request)
+        except ContextOverflowError as error:
+            again = await self._fitter.refit(build, texts, fitted, error)
+            if again is None:
+                raise
+            fitted = again
+            completion = await self._completer.complete(fitted.request)
+        cut = await self._fitter.prompt_cut(fitted.request, completion)
+        return _Heard(completion, fitted, cut)
 
     def _with_references(
         self, agent: Agent, messages: Sequence[Message], references: Sequence[str]
@@ -204,10 +256,10 @@ def with_tools(
     return replace(request, messages=(*request.messages[: -len(turns)], *turns), tools=tools)
 
 
-def _loss(reply: Completion | BaseException) -> str:
+def _loss(reply: _Heard | BaseException) -> str:
     """Return why a reply is no reference, or nothing; raise what is no failure of a request."""
-    if isinstance(reply, Completion):
-        return "cut" if reply.cut else ""
+    if isinstance(reply, _Heard):
+        return "cut" if reply.completion.cut else ""
     if isinstance(reply, RequestError):
         return reply.outcome
     raise reply
@@ -227,4 +279,5 @@ def _answer(ensemble: Ensemble, texts: tuple[str, ...], course: _Course) -> Answ
         prompt_tokens=sum(c.prompt_tokens for c in completions),
         completion_tokens=sum(c.completion_tokens for c in completions),
         usd=sum(c.usd for c in completions),
+        shortened=tuple(course.shortened),
     )

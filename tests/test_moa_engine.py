@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from aiohttp import web
 
 from data.errors import (
     BudgetSpentError,
@@ -14,12 +15,18 @@ from data.errors import (
     EmptyReplyError,
     KumiawaseError,
 )
+from data.observer import Silent
 from data.suites.item import Document
+from endpoints.completions import Completions
+from endpoints.endpoint import Endpoint
 from endpoints.request import Completion, Message, Request
+from endpoints.specs import EndpointSpec, ModelSpec
 from moa import prompts
 from moa.conversation import Conversation
 from moa.engine import Engine, MaxTokens
 from moa.ensemble import Agent, Ensemble, single
+from tests.support.fake_endpoint import fake_endpoint, says
+from tests.support.stores import MemoryMeter, MemoryStore
 
 TEXT = "Combine these.\n\nResponses from models:"
 PROMPT = "sha256:test"
@@ -226,3 +233,32 @@ async def test_documents_and_tools_stand_before_the_first_question_of_every_laye
         assert '"name": "天気"' in user
         assert user.endswith("\n\n質問")
     assert models.requests[-1].messages[-1] == _user("続き")
+
+
+async def test_draws_are_requests_of_their_own_at_once_and_nothing_is_asked_of_the_servers_n() -> (
+    None
+):
+    async with fake_endpoint() as fake:
+
+        async def when_all_are_there(request: web.Request) -> web.StreamResponse:
+            if fake.calls[-1].body["model"] == "a":
+                await fake.arrived(4)
+            return await says("答え")(request)
+
+        fake.default = when_all_are_there
+        models = {name: ModelSpec(name, "local", name, name) for name in "ac"}
+        endpoints = {"local": Endpoint(EndpointSpec("local", fake.url))}
+        store = MemoryStore()
+        completions = Completions(models, endpoints, store, MemoryMeter(), "s", Silent())
+        engine = Engine(completions, {PROMPT: TEXT}, MaxTokens(100, 200))
+        ensemble = Ensemble(((Agent("a", 0.7, 4),),), Agent("c", 0.3, prompt=PROMPT))
+        answer = await engine.answer(ensemble, Conversation(("質問",)))
+        await completions.close()
+    *draws, synthesis = [call.body for call in fake.calls]
+    assert fake.most_at_once == 4
+    assert sorted(body.pop("seed") for body in draws) == [0, 1, 2, 3]
+    user = {"role": "user", "content": "質問"}
+    bare = {"model": "a", "messages": [user], "temperature": 0.7, "top_p": 1.0, "max_tokens": 100}
+    assert draws == [bare] * 4
+    assert (synthesis["temperature"], synthesis["max_tokens"]) == (0.3, 200)
+    assert len(set(answer.keys)) == len(store.completions) == 5
