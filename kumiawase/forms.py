@@ -82,6 +82,7 @@ class ModelForm(_Form):
     catalogue: str | None = None
     family: str | None = None
     context: int | None = Field(default=None, ge=16)
+    tokenizer: str | None = Field(default=None, min_length=1)
     price: PriceForm | None = None
     roles: list[ModelRole] = Field(default=["proposer", "aggregator"], min_length=1)
     extra_body: dict[str, Any] = Field(default_factory=dict)

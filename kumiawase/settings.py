@@ -101,7 +101,7 @@ class Settings:
                 ("models", name, "catalogue"),
                 "find it with `kumiawase models --search`, or leave it out",
             )
-        return model_spec(name, form)
+        return model_spec(name, form, self.folder)
 
     def _check(self) -> None:
         form = self.form
@@ -208,7 +208,7 @@ def endpoint_spec(name: str, form: EndpointForm) -> EndpointSpec:
     )
 
 
-def model_spec(name: str, form: ModelForm) -> ModelSpec:
+def model_spec(name: str, form: ModelForm, folder: Path) -> ModelSpec:
     """Return what the rooms below need to know of a model, the catalogue's facts included."""
     known = catalogue.find(form.catalogue or form.served_name or name)
     folds = known is not None and known.system_role in ("dropped", "refused")
@@ -223,6 +223,7 @@ def model_spec(name: str, form: ModelForm) -> ModelSpec:
         extra_body=form.extra_body,
         system_role="fold" if form.system_role == "auto" and folds else form.system_role,
         tools=form.tools,
+        tokenizer=str((folder / form.tokenizer).resolve()) if form.tokenizer else None,
     )
 
 

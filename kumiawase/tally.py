@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from endpoints.completions import AttemptSettled, EndpointPaused
+from endpoints.tokens import TokenizerLost
 from optimizer.evaluation import ItemDone, Outcome
 from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted, TrialStarted
 
@@ -94,6 +95,8 @@ class Tally:
                 self.news(f"discovery: {accepted} new ensembles proposed")
             case EndpointPaused(endpoint, seconds, reason):
                 self.news(f"endpoint {endpoint} asked for {seconds:.0f} s of rest ({reason})")
+            case TokenizerLost(model, reason):
+                self.news(f"{model}: its server no longer counts tokens ({reason}); estimated")
 
     def _enter(self, name: str, ensembles: int) -> None:
         self.phase, self.wanted, self.phase_begun = name, ensembles, self.clock()

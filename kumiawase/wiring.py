@@ -16,15 +16,18 @@ from endpoints.completions import Completions
 from endpoints.endpoint import Endpoint
 from endpoints.request import Meter
 from endpoints.specs import ModelSpec
+from endpoints.tokens import Tokens
 from judges import rules
 from judges.combined import CombinedJudge
 from judges.panel import PanelJudge, choose_members
 from judges.rubric import RubricJudge
 from judges.score import Judge
 from kumiawase.forms import JudgeForm
+from kumiawase.knowledge import Knowledge, facts_of
 from kumiawase.settings import Settings
 from moa import prompts
 from moa.engine import Engine, MaxTokens
+from moa.fitting import Fitter
 from optimizer.archive import Archive
 from optimizer.budget import Budget
 from optimizer.confirm import reserve
@@ -43,6 +46,7 @@ class Session:
     search: Search
     budget: Budget
     closed: int
+    knowledge: Knowledge
 
 
 def space_of(settings: Settings) -> Space:
@@ -68,7 +72,7 @@ def completions_of(
     return Completions(settings.models, endpoints, store, meter, settings.study, observer)
 
 
-def engine_of(settings: Settings, completions: Completions) -> Engine:
+def engine_of(settings: Settings, completions: Completions, fitter: Fitter) -> Engine:
     """Return the engine that lets ensembles answer."""
     limits = settings.form.max_tokens
     return Engine(
@@ -76,6 +80,7 @@ def engine_of(settings: Settings, completions: Completions) -> Engine:
         prompts.library(),
         MaxTokens(limits.proposer, limits.aggregator),
         native_tools=native_tools(settings.models),
+        fitter=fitter,
     )
 
 
@@ -131,6 +136,7 @@ def pins_of(
         "report_judge": _judge_pin(form.report_judge, report_judge),
         "baselines": list(form.baselines),
         "models": {name: identity(settings, settings.models[name]) for name in asked},
+        "contexts": {name: form.models[name].context for name in asked},
         "space": space.to_json(),
         "max_tokens": form.max_tokens.model_dump(),
         "seed": form.search.seed,
@@ -162,7 +168,11 @@ async def open_session(settings: Settings, observer: Observer) -> AsyncIterator[
         space, budget = space_of(settings), _budget(settings, store, suite)
         completions = completions_of(settings, store, budget, observer)
         try:
-            yield await _session(settings, suite, store, space, budget, completions, observer)
+            session = await _session(settings, suite, store, space, budget, completions, observer)
+            try:
+                yield session
+            finally:
+                await session.knowledge.keep()
         finally:
             await completions.close()
 
@@ -181,7 +191,9 @@ async def _session(
     report = judge_of(settings, form.report_judge, completions) if form.report_judge else None
     await store.pin(settings.study, pins_of(settings, suite, space, judge, report))
     await store.add_prompts(prompts.library())
-    engine = engine_of(settings, completions)
+    facts = await facts_of(settings, store, completions)
+    tokens = Tokens(settings.models, completions.endpoints, facts, observer)
+    engine = engine_of(settings, completions, Fitter(tokens, facts, completions.known))
 
     def evaluator(half: Split, judged_by: Judge) -> Evaluator:
         return Evaluator(
@@ -215,7 +227,7 @@ async def _session(
         discovery=_discovery(settings, space, store, completions),
         observer=observer,
     )
-    return Session(store, search, budget, archive.tried)
+    return Session(store, search, budget, archive.tried, Knowledge(facts, tokens))
 
 
 def _discovery(

@@ -26,11 +26,13 @@ def command(file: Path, question: str, as_json: bool) -> None:
         raise click.UsageError("the question is empty")
     answer = asyncio.run(asking.ask(bundle.read(file), text))
     lost = [f"{one.model} (layer {one.layer}): {one.reason}" for one in answer.lost]
+    shortened = [cut.label for cut in answer.shortened]
     if as_json:
         found = {
             "text": answer.texts[-1],
             "cut": answer.cut,
             "lost": lost,
+            "shortened": shortened,
             "calls": answer.calls,
             "tokens": answer.prompt_tokens + answer.completion_tokens,
             "usd": answer.usd,
@@ -45,3 +47,5 @@ def command(file: Path, question: str, as_json: bool) -> None:
     click.echo(f"{answer.calls} calls, {answer.seconds:.1f} s", err=True)
     for line in lost:
         click.echo(f"lost {line}", err=True)
+    for line in shortened:
+        click.echo(f"shortened {line}", err=True)

@@ -79,6 +79,7 @@ def _item(result: Result) -> dict[str, Any]:
         "texts": list(result.answer.texts),
         "lost": [asdict(lost) for lost in result.answer.lost],
         "cut": result.answer.cut,
+        "shortened": [asdict(cut) for cut in result.answer.shortened],
         "verdicts": [asdict(score) for score in result.scores],
     }
 
@@ -132,6 +133,8 @@ def _whole(result: Result) -> None:
         out.print(tables.plain(f"\n{text}"))
     for lost in result.answer.lost:
         out.print(tables.plain(f"lost: layer {lost.layer}, {lost.model}: {lost.reason}"))
+    for cut in result.answer.shortened:
+        out.print(tables.plain(f"shortened: {cut.label}"))
     for score in result.scores:
         value = f"unscored ({score.reason})" if score.value is None else f"{10 * score.value:.1f}"
         out.print(tables.plain(f"\n{score.judge}: {value}\n{score.explanation}"))

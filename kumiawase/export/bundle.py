@@ -146,10 +146,10 @@ def read(file: Path) -> Bundle:
                 place=found.place(("prompts", name)),
                 remedy="export the ensemble again",
             )
-    return _bundle(form, found)
+    return _bundle(form, found, file.resolve().parent)
 
 
-def _bundle(form: _Form, found: yaml_lines.Document) -> Bundle:
+def _bundle(form: _Form, found: yaml_lines.Document, folder: Path) -> Bundle:
     prompts = {**library(), **form.prompts}
     ensemble = Ensemble.from_json(
         form.ensemble, prompt=next(iter(library())), place=found.place(("ensemble",))
@@ -163,7 +163,7 @@ def _bundle(form: _Form, found: yaml_lines.Document) -> Bundle:
             raise _missing(found, "prompts", agent.prompt)
     return Bundle(
         ensemble,
-        {name: model_spec(name, model) for name, model in form.models.items()},
+        {name: model_spec(name, model, folder) for name, model in form.models.items()},
         {name: endpoint_spec(name, endpoint) for name, endpoint in form.endpoints.items()},
         prompts,
         form.max_tokens,
@@ -183,8 +183,9 @@ def _plain(form: BaseModel) -> dict[str, Any]:
 
 
 def _model(form: ModelForm, folds: bool) -> dict[str, Any]:
+    """Return the model with what was learned of it, and without its tokenizer: that file stays."""
     learned = {"system_role": "fold"} if folds and form.system_role == "auto" else {}
-    return _plain(form) | learned
+    return {k: v for k, v in _plain(form).items() if k != "tokenizer"} | learned
 
 
 def _masked(form: EndpointForm) -> dict[str, Any]:
