@@ -25,6 +25,7 @@ class CombinedJudge:
         judge, and unscored without the judge's verdict; without a rule the judge alone decides.
 
         Raises:
+            RequestError: The judge's endpoint failed.
             BudgetSpentError: A verdict could not be paid.
             UserError: Only the user can mend what is wrong.
         """

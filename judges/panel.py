@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Protocol
 
 from data.digest import digest
-from data.errors import ConfigError
+from data.errors import ConfigError, RequestError
 from data.suites.item import Item
 from endpoints.specs import ModelSpec
 from judges.rubric import together
@@ -45,16 +45,19 @@ class PanelJudge:
         Args:
             members: At least one.
             families: Model → its family, for every model that may aggregate; a model that is
-                not there is a family of its own.
+                not there is a family of its own. Part of the digest where they decide who
+                keeps silent.
             exclude_own_family: Whether members of the aggregator's family keep silent (`self`).
         """
         self._members, self._families = tuple(members), families
         self._exclude = exclude_own_family
         self.name = "self" if exclude_own_family else "panel"
+        silent = {"families": dict(families)} if exclude_own_family else {}
         self.digest = digest(
             {
                 "kind": self.name,
                 "members": sorted((member.digest, member.family) for member in members),
+                **silent,
             }
         )
 
@@ -64,6 +67,7 @@ class PanelJudge:
         It counts when at least half of the members asked gave a verdict.
 
         Raises:
+            RequestError: Too few gave one, and it was an endpoint that failed.
             BudgetSpentError: A verdict could not be paid.
             UserError: Only the user can mend what is wrong.
         """
@@ -71,8 +75,13 @@ class PanelJudge:
         if not asked:
             family = self._family(answer.aggregator)
             return (Score.unscored(self.name, f"no judge outside the family {family}"),)
-        scores = await together(_first(member, item, answer) for member in asked)
-        return (self._pooled(asked, scores), *scores)
+        found = await together(_first(member, item, answer) for member in asked)
+        scores = [score for score, _ in found]
+        pooled = self._pooled(asked, scores)
+        failure = next((error for _, error in found if error is not None), None)
+        if pooled.value is None and failure is not None:
+            raise failure
+        return (pooled, *scores)
 
     def _eligible(self, aggregator: str) -> tuple[Member, ...]:
         if not self._exclude:
@@ -112,8 +121,12 @@ def choose_members(pool: Sequence[ModelSpec], most: int = MOST_MEMBERS) -> tuple
     return tuple(members)
 
 
-async def _first(member: Member, item: Item, answer: Answer) -> Score:
-    return (await member.score(item, answer))[0]
+async def _first(member: Member, item: Item, answer: Answer) -> tuple[Score, RequestError | None]:
+    """Return a member's score and, where its endpoint failed, the error."""
+    try:
+        return (await member.score(item, answer))[0], None
+    except RequestError as error:
+        return Score.unscored(member.name, error.outcome, str(error)), error
 
 
 def _told(score: Score) -> str:

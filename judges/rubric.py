@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 from data.digest import digest
-from data.errors import RequestError, VerdictError
+from data.errors import ContextOverflowError, EmptyReplyError, FilteredError, VerdictError
 from data.suites.item import Item
 from endpoints.request import Completer, Request
 from judges import prompts
 from judges.score import Score
 from judges.verdict import PARSER_VERSION, fence, read_rating
 from moa.answer import Answer
+
+_T = TypeVar("_T")
 
 LOWEST: Final = 1
 HIGHEST: Final = 10
@@ -36,10 +38,10 @@ _LANGUAGES = {
 }
 
 
-async def together(scores: Iterable[Coroutine[None, None, Score]]) -> list[Score]:
+async def together(coroutines: Iterable[Coroutine[None, None, _T]]) -> list[_T]:
     """Wait for all of them, then raise the first error: nothing is left running behind."""
-    results = await asyncio.gather(*scores, return_exceptions=True)
-    out: list[Score] = []
+    results = await asyncio.gather(*coroutines, return_exceptions=True)
+    out: list[_T] = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
@@ -91,6 +93,7 @@ class RubricJudge:
         unscored.
 
         Raises:
+            RequestError: The endpoint failed; a later attempt may bring the verdict.
             BudgetSpentError: A verdict could not be paid.
             UserError: Only the user can mend what is wrong.
         """
@@ -112,7 +115,8 @@ class RubricJudge:
             return Score(self.name, 0.0, explanation=EMPTY)
         try:
             completion = await self._completer.complete(self._request(item, answer, turn))
-        except RequestError as error:
+        except (EmptyReplyError, FilteredError, ContextOverflowError) as error:
+            # What this model makes of this answer, now and later; other errors say nothing of it.
             return Score.unscored(self.name, error.outcome, str(error))
         try:
             if completion.cut:

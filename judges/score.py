@@ -46,7 +46,9 @@ class Judge(Protocol):
         """Return the item's score first and, behind it, the scores it was made of.
 
         Raises:
-            BudgetSpentError: A verdict could not be paid. A verdict that failed is no error but
-                an unscored `Score`.
+            RequestError: An endpoint failed, so that nothing is known of the answer: it is to be
+                judged again later. What the judge itself brings no verdict for (nothing or
+                nothing readable said, reply filtered, prompt too long) is an unscored `Score`.
+            BudgetSpentError: A verdict could not be paid.
             UserError: Only the user can mend what is wrong.
         """

@@ -9,7 +9,7 @@ the normal's to Student's t with Satterthwaite's degrees of freedom.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,11 +51,13 @@ class Difference:
     ties: int
 
 
-class Bounds(NamedTuple):
-    """A mean score if all that is unscored were worth 0, and if it were worth 1."""
+class Deviation(NamedTuple):
+    """A paired difference, -1 to 1, its standard error and that error's degrees of freedom."""
 
-    worst: float
-    best: float
+    value: float
+    error: float
+    freedom: float
+    items: int
 
 
 def mean(
@@ -121,20 +123,21 @@ def difference(
     return Difference(value, low, high, len(gaps), wins, losses, len(gaps) - wins - losses)
 
 
-def bounds(
-    scores: Mapping[str, float],
-    unscored: Iterable[str],
+def deviation(
+    a: Mapping[str, float],
+    b: Mapping[str, float],
     strata: Mapping[str, str],
     weights: Mapping[str, float],
-) -> Bounds:
-    """Return the means of `scores` with the unscored items at their worst and at their best.
+) -> Deviation:
+    """Return the paired difference a - b with its standard error, without resampling.
 
     Raises:
-        ValueError: There is neither a score nor an unscored item.
+        ValueError: They share no item.
     """
-    missing = set(unscored) - scores.keys()
-    worst = mean({**scores, **dict.fromkeys(missing, 0.0)}, strata, weights)
-    return Bounds(worst, mean({**scores, **dict.fromkeys(missing, 1.0)}, strata, weights))
+    gaps = {item: a[item] - b[item] for item in a if item in b}
+    sample = _Sample.of(gaps, strata, weights)
+    error = float(np.sqrt(_parts(sample).sum()))
+    return Deviation(mean(gaps, strata, weights), error, _freedom(sample), len(gaps))
 
 
 class _Sample(NamedTuple):
@@ -198,17 +201,23 @@ def _deviations(sample: _Sample, resamples: int, seed: int) -> _Floats:
     return deviations
 
 
-def _freedom(sample: _Sample) -> float:
-    """Return Satterthwaite's degrees of freedom of the mean's variance.
-
-    Categories that share the pool count as unlike: a single wide one leaves few degrees.
-    """
+def _parts(sample: _Sample) -> _Floats:
+    """Return what each category adds to the variance of the mean; small ones share a pool."""
     starts = np.cumsum(sample.sizes) - sample.sizes
     squares = np.add.reduceat(sample.residuals**2, starts)
     factors = np.add.reduceat(sample.coefficients**2, starts)
     own, seen = sample.sizes >= ENOUGH, sample.sizes > 1
     parts = np.where(own, factors * squares / sample.sizes, 0.0)
     parts += factors[~own].sum() * squares / sample.sizes[seen].sum()
+    return parts
+
+
+def _freedom(sample: _Sample) -> float:
+    """Return Satterthwaite's degrees of freedom of the mean's variance.
+
+    Categories that share the pool count as unlike: a single wide one leaves few degrees.
+    """
+    parts = _parts(sample)
     spent = float((parts**2 / np.maximum(sample.sizes - 1, 1)).sum())
     return float(parts.sum()) ** 2 / spent if spent else float((sample.sizes - 1).sum())
 

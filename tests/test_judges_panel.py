@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.errors import BudgetSpentError, ConfigError
+from data.errors import BudgetSpentError, ConfigError, FilteredError, ServerFailedError
 from data.suites.item import Item
 from endpoints.specs import ModelSpec
 from judges.panel import PanelJudge, choose_members
@@ -59,6 +59,20 @@ async def test_an_item_needs_half_of_the_voices() -> None:
     assert (item.value, item.reason) == (None, "1 of 3 judges spoke")
 
 
+async def test_an_outage_counts_where_too_few_spoke_because_of_it() -> None:
+    down = ServerFailedError("502")
+    half = panel(member("a", "A", "[[8]]"), member("b", "B", down))
+    item, _, lost = await half.score(ITEM, answer("東京"))
+    assert item.value == 0.8
+    assert (lost.judge, lost.value, lost.reason) == ("b", None, "server_error")
+    few = panel(member("a", "A", "[[8]]"), member("b", "B", "?"), member("c", "C", down))
+    with pytest.raises(ServerFailedError):
+        await few.score(ITEM, answer("東京"))
+    ours = panel(member("a", "A", FilteredError("no")), member("b", "B", "?"))
+    item, *_ = await ours.score(ITEM, answer("東京"))
+    assert (item.value, item.reason) == (None, "0 of 2 judges spoke")
+
+
 async def test_all_silent_is_unscored_and_not_zero() -> None:
     item, *_ = await panel(member("a", "A", "?")).score(ITEM, answer("東京"))
     assert (item.value, item.reason) == (None, "0 of 1 judges spoke")
@@ -84,6 +98,16 @@ def test_the_digest_knows_its_members_and_its_kind() -> None:
     a, b = member("a", "A", "x"), member("b", "B", "x")
     assert panel(a, b).digest == panel(b, a).digest
     assert len({panel(a, b).digest, panel(a).digest, panel(a, b, own=True).digest}) == 3
+
+
+def test_the_digest_knows_who_keeps_silent() -> None:
+    members = [member("a", "A", "x"), member("b", "B", "x")]
+
+    def made(families: dict[str, str], *, own: bool) -> str:
+        return PanelJudge(members, families, exclude_own_family=own).digest
+
+    assert made({"m": "A"}, own=True) != made({"m": "B"}, own=True)
+    assert made({"m": "A"}, own=False) == made({"m": "B"}, own=False)
 
 
 def spec(name: str, family: str) -> ModelSpec:

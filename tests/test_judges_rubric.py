@@ -10,6 +10,13 @@ from data.errors import (
     BudgetSpentError,
     ConfigError,
     ContextOverflowError,
+    DialectError,
+    EmptyReplyError,
+    FilteredError,
+    RateLimitedError,
+    RejectedError,
+    RequestError,
+    ServerFailedError,
     TimedOutError,
 )
 from data.suites.item import Document, Item
@@ -90,7 +97,8 @@ async def test_an_item_without_all_its_verdicts_is_unscored(failed: int) -> None
     [
         ("採点できません", "no verdict: no [[n]] in the reply", "採点できません"),
         ("[[12]]", "no verdict: [[12]] is not between 1 and 10", "[[12]]"),
-        (TimedOutError("180 s"), "timeout", "180 s"),
+        (EmptyReplyError("no text"), "empty", "no text"),
+        (FilteredError("withheld"), "filtered", "withheld"),
         (ContextOverflowError("4097 tokens"), "context_overflow", "4097 tokens"),
         (
             completion("はじめは [[9]] かと", finish_reason="length"),
@@ -102,6 +110,21 @@ async def test_an_item_without_all_its_verdicts_is_unscored(failed: int) -> None
 async def test_a_failure_is_no_score(reply: Reply, reason: str, explanation: str) -> None:
     (score,) = await judge(saying(reply)).score(ITEM, answer("東京です"))
     assert (score.value, score.reason, score.explanation) == (None, reason, explanation)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimedOutError("180 s"),
+        RateLimitedError("429"),
+        ServerFailedError("502"),
+        RejectedError("insufficient_quota"),
+        DialectError("no system turn"),
+    ],
+)
+async def test_an_endpoint_that_fails_is_no_verdict(error: RequestError) -> None:
+    with pytest.raises(type(error)):
+        await judge(saying("[[8]]", error)).score(TALK, answer("東京です", "1400万"))
 
 
 @pytest.mark.parametrize("error", [BudgetSpentError("calls"), ConfigError("no such model")])

@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judges.statistics import bounds, difference, estimate, mean
+from judges.statistics import difference, estimate, mean
 
 SCORES = {"a1": 0.2, "a2": 0.4, "b1": 0.9}
 STRATA = {"a1": "a", "a2": "a", "b1": "b", "b2": "b"}
@@ -25,17 +25,15 @@ def test_nothing_has_no_mean() -> None:
         lambda: mean({}, STRATA, {}),
         lambda: estimate({}, STRATA, {}),
         lambda: difference({"a1": 1.0}, {"a2": 1.0}, STRATA, {}),
-        lambda: bounds({}, [], STRATA, {}),
     ):
         with pytest.raises(ValueError, match="no scores"):
             empty()
 
 
-def test_unscored_items_are_bounds_and_never_zeros() -> None:
-    assert bounds(SCORES, ["b2"], STRATA, {}) == pytest.approx((0.375, 0.625))
-    assert bounds(SCORES, [], STRATA, {}) == pytest.approx((0.6, 0.6))
-    assert bounds({}, ["b2"], STRATA, {}) == (0, 1)
-    assert estimate(SCORES, STRATA, {}).items == 3
+def test_unscored_items_are_left_out_and_never_zeros() -> None:
+    found = estimate(SCORES, STRATA, {})
+    assert found.value == pytest.approx(0.6)
+    assert found.items == 3
 
 
 @given(
