@@ -55,7 +55,9 @@ class Ensemble:
         if not all(self.layers):
             raise ConfigError("a layer without agents", place="ensemble", remedy="leave it out")
         object.__setattr__(self, "layers", tuple(_merged(layer) for layer in self.layers))
-        object.__setattr__(self, "aggregator", replace(self.aggregator, n=1))
+        temperature = float(self.aggregator.temperature) + 0.0
+        aggregator = replace(self.aggregator, n=1, temperature=temperature)
+        object.__setattr__(self, "aggregator", aggregator)
 
     @property
     def agents(self) -> tuple[Agent, ...]:
@@ -128,7 +130,9 @@ def _check(agent: Agent) -> None:
 def _merged(layer: Iterable[Agent]) -> tuple[Agent, ...]:
     draws: Counter[Agent] = Counter()
     for agent in layer:
-        draws[replace(agent, n=1, temperature=float(agent.temperature))] += agent.n
+        draws[replace(agent, n=1, temperature=float(agent.temperature) + 0.0)] += (
+            agent.n
+        )  # no -0.0
     agents = (replace(agent, n=1 if agent.temperature == 0 else n) for agent, n in draws.items())
     return tuple(sorted(agents, key=lambda a: (a.model, a.temperature, a.prompt or "", a.n)))
 
@@ -177,4 +181,6 @@ def _agent(value: object, prompt: str | None, place: str) -> Agent:
     given = value.get("prompt")
     if given is not None and not isinstance(given, str):
         raise ConfigError("`prompt` is not a digest", place=place, remedy="give one of `prompts`")
+    if abs(temperature) > 1e6:  # before float(), which knows no whole number of 400 digits
+        raise ConfigError("`temperature` is beyond all bounds", place=place, remedy="give 0 to 2")
     return Agent(model, float(temperature), n, None if prompt is None else given or prompt)

@@ -76,6 +76,7 @@ class Asker:
         self._inbox: deque[Ensemble] = deque()  # filled in the loop, emptied in the thread
         self._numbers: dict[str, int] = {}  # digest → number of the first trial that had it
         self._told: dict[str, float] = {}  # digest → what the sampler was told of it
+        self._count = 0  # number of the next trial
         self._origin = ""
         self._repeats = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
@@ -85,8 +86,11 @@ class Asker:
         """Read what earlier runs asked."""
         await self._in_thread(self._read)
 
-    async def ask(self) -> Asked:
-        """Return a trial and the ensemble it is to try, one evaluated before included."""
+    async def ask(self) -> Asked | None:
+        """Return a trial and the ensemble it is to try, one evaluated before included.
+
+        None where every ensemble of the space was asked.
+        """
         outcome = asyncio.get_running_loop().create_future()
         return await self._in_thread(lambda: self._ask(outcome))
 
@@ -112,14 +116,20 @@ class Asker:
 
     def _read(self) -> None:
         for trial in self._study.get_trials(deepcopy=False):
+            self._count = trial.number + 1
+            if trial.state == TrialState.FAIL:
+                continue  # forgotten: its ensemble may be tried again
             digest = trial.user_attrs.get("digest", "")
             self._numbers.setdefault(digest, trial.number)
             if trial.value is not None:
                 self._told.setdefault(digest, trial.value)
             self.waiting += trial.state == TrialState.WAITING
 
-    def _ask(self, outcome: asyncio.Future[Outcome]) -> Asked:
+    def _ask(self, outcome: asyncio.Future[Outcome]) -> Asked | None:
+        if not (self.waiting or self.sampled or self._inbox) and self._unseen(self._count) is None:
+            return None  # before a trial is made that nothing could be tried in
         trial = self._study.ask()
+        self._count = trial.number + 1
         self.waiting = max(0, self.waiting - 1)
         ensemble = suggest(trial, self._space)
         origin = str(trial.user_attrs.get("origin", self._origin))
@@ -133,6 +143,8 @@ class Asker:
     def _tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
         if outcome.value is None or outcome.state == "FAILED":
             self._study.tell(trial, state=TrialState.FAIL)
+            if self._numbers.get(outcome.ensemble.digest) == trial.number:
+                del self._numbers[outcome.ensemble.digest]
             return
         value = self._told.setdefault(outcome.ensemble.digest, outcome.value)
         if outcome.ranked:

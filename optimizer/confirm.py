@@ -6,32 +6,36 @@ can be believed, and only next to the baselines' scores on the same items.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.evaluation import Outcome
 
 
-def candidates(archive: Archive, k: int, compared: Sequence[str]) -> list[Ensemble]:
+def candidates(
+    archive: Archive, k: int, compared: Sequence[str], members: Collection[str]
+) -> list[Ensemble]:
     """Return what is confirmed: baselines that are compared with, then the best by search score.
 
     Args:
         archive: The search's outcomes.
         k: How many of the best, baselines not counted.
         compared: Models named under `baselines` in kumiawase.yaml.
+        members: The pool's models, of which a compared one may be one.
 
     Returns:
-        Every compared model alone, ranked or not; the best other single model; the Self-MoA;
+        Every compared model alone, ranked or not; the pool's best single model; the Self-MoA;
         then the k best others, best first.
     """
     if k == 0:
         return []
     ranked = archive.best(len(archive))
-    others = [o for o in ranked if not o.ensemble.layers and _writer(o) not in compared]
+    pool = [o for o in ranked if not o.ensemble.layers and _writer(o) in members]
     chosen = [o.ensemble for o in archive.all() if _is_alone(o) and _writer(o) in compared]
-    chosen += [o.ensemble for o in others[:1]]
+    chosen += [o.ensemble for o in pool[:1]]
     chosen += [o.ensemble for o in ranked if _is_self(o)]
+    chosen = list({e.digest: e for e in chosen}.values())
     digests = {e.digest for e in chosen}
     chosen += [o.ensemble for o in ranked if o.ensemble.digest not in digests][:k]
     return chosen

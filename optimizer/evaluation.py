@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from data.digest import digest
@@ -22,12 +22,13 @@ from moa.conversation import Conversation
 from moa.engine import Engine
 from moa.ensemble import Ensemble
 from optimizer import racing
+from optimizer.racing import Standing
 
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 COVERAGE = 0.95  # of the items must be scored, and
 MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
-PASSES = 3  # over the items that no endpoint answered, before the evaluation fails
+PASSES = 3  # over the items that were not answered or not judged, before the evaluation fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,18 @@ class Evaluator:
         self.items = stratified(suite.half(half), seed)
         self._strata = {item.id: item.category for item in self.items}
 
+    def restored(self, outcome: Outcome, best: Outcome | None) -> Outcome:
+        """Return a pruned outcome of an earlier run with the value that is told of it.
+
+        The database keeps the ensemble's own estimate; what counts is how it stands against the
+        incumbent.
+        """
+        if outcome.state != "PRUNED" or best is None or best.value is None:
+            return outcome
+        return replace(
+            outcome, value=best.value + self._compare(outcome.scores, best, 1).difference
+        )
+
     async def evaluate(
         self,
         ensemble: Ensemble,
@@ -208,9 +221,12 @@ class Evaluator:
             await self._answer_all(record, progress, ensemble, self.items[begun:look])
             begun = look
             best = incumbent() if incumbent and look < len(self.items) else None
-            if best and racing.compare(progress.scores, best.scores, len(looks)).hopeless:
+            if best and self._compare(progress.scores, best, len(looks)).hopeless:
                 return best
         return None
+
+    def _compare(self, scores: Mapping[str, float], best: Outcome, planned: int) -> Standing:
+        return racing.compare(scores, best.scores, planned, self._strata, self._suite.weights)
 
     async def _answer_all(
         self, record: Evaluation, progress: _Progress, ensemble: Ensemble, items: Sequence[Item]
@@ -226,9 +242,9 @@ class Evaluator:
     ) -> None:
         try:
             answer = await self._engine.answer(ensemble, Conversation.of(item))
+            scores = await self._judge.score(item, answer)
         except RequestError:
-            return  # the item stays unanswered; the ledger holds the reason
-        scores = await self._judge.score(item, answer)
+            return  # the item stays without a result; the ledger holds the reason
         progress.results[item.id] = await self._store.add(record.id, item, answer, scores)
         self._observer.notice(
             ItemDone(self._study, record.digest, item.id, progress.results[item.id].value)
@@ -241,7 +257,7 @@ class Evaluator:
         found = estimate(scores, self._strata, self._suite.weights) if scores else None
         value = found.value if found else None
         if beaten_by is not None and beaten_by.value is not None:
-            value = beaten_by.value + racing.compare(scores, beaten_by.scores, 1).difference
+            value = beaten_by.value + self._compare(scores, beaten_by, 1).difference
         whole: State = "COMPLETE" if seen >= COVERAGE * len(self.items) else "FAILED"
         return Outcome(
             ensemble=record.ensemble,

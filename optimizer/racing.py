@@ -12,10 +12,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from data.suites import Item
+from judges.statistics import Deviation, deviation, mean
 
 # Critical value by number of planned looks.
 _POCOCK = (1.645, 1.875, 1.992, 2.067, 2.122, 2.164, 2.197, 2.225, 2.249, 2.270)
@@ -52,30 +50,33 @@ def looks(items: Sequence[Item]) -> list[int]:
 
 
 def compare(
-    candidate: Mapping[str, float], incumbent: Mapping[str, float], planned: int
+    candidate: Mapping[str, float],
+    incumbent: Mapping[str, float],
+    planned: int,
+    strata: Mapping[str, str],
+    weights: Mapping[str, float],
 ) -> Standing:
-    """Compare paired scores; with fewer than `FEWEST` pairs nothing is hopeless.
+    """Compare paired scores as the study weighs them; of fewer than `FEWEST` pairs none is lost.
 
     Args:
         candidate: Item id → score, 0..1.
         incumbent: The same of the ensemble to beat.
         planned: Looks planned over the whole evaluation, this one included.
+        strata: Item id → category.
+        weights: Category → its share of the score.
     """
-    shared = sorted(candidate.keys() & incumbent.keys())
-    if not shared:
-        return Standing(0.0, hopeless=False)
-    pairs = np.array([candidate[i] - incumbent[i] for i in shared])
-    mean = float(pairs.mean())
-    if len(pairs) < FEWEST:
-        return Standing(mean, hopeless=False)
-    return Standing(mean, hopeless=_deviate(pairs) < -_POCOCK[min(planned, MOST_LOOKS) - 1])
+    gaps = {i: candidate[i] - incumbent[i] for i in candidate if i in incumbent}
+    if len(gaps) < FEWEST:
+        return Standing(mean(gaps, strata, weights) if gaps else 0.0, hopeless=False)
+    found = deviation(candidate, incumbent, strata, weights)
+    critical = _POCOCK[min(planned, MOST_LOOKS) - 1]
+    return Standing(found.value, _deviate(found) < -critical)
 
 
-def _deviate(pairs: NDArray[np.float64]) -> float:
+def _deviate(found: Deviation) -> float:
     """Return the normal deviate as likely as the pairs' t (Wallace 1959, Ann. Math. Stat. 30)."""
-    mean, error = float(pairs.mean()), float(pairs.std(ddof=1)) / len(pairs) ** 0.5
-    if error < _ALIKE:
-        return math.copysign(math.inf, mean) if abs(mean) > _ALIKE else 0.0
-    v, t = len(pairs) - 1, mean / error
+    if found.error < _ALIKE:
+        return math.copysign(math.inf, found.value) if abs(found.value) > _ALIKE else 0.0
+    v, t = found.freedom, found.value / found.error
     size = math.sqrt(v * math.log1p(t * t / v)) * (8 * v + 1) / (8 * v + 3)
-    return math.copysign(size, mean)
+    return math.copysign(size, t)

@@ -99,6 +99,7 @@ class Search:
         self._discovering: asyncio.Task[None] | None = None
         self._closed = 0
         self._failures = 0
+        self._unconfirmed = 0
 
     async def run(self) -> End:
         """Search until the plan is done or the budget spent, then confirm.
@@ -116,6 +117,8 @@ class Search:
         finally:
             await self._stop_discovery()
             self._asker.close()
+        if self._discovering is not None and not self._discovering.cancelled():
+            self._discovering.result()  # raises what only the user can mend
         try:
             await self._confirm()
         except BudgetSpentError:
@@ -126,7 +129,10 @@ class Search:
         alone = singles(self._space, self._plan.compared)
         self._observer.notice(PhaseStarted("single models", len(alone)))
         await all_of(self._baseline(ensemble) for ensemble in alone)
-        ranked = [o for o in self._archive.best(len(self._archive)) if not o.ensemble.layers]
+        digests = {ensemble.digest for ensemble in alone}  # no trial's: a resumed run knows more
+        ranked = [
+            o for o in self._archive.best(len(self._archive)) if o.ensemble.digest in digests
+        ]
         if not ranked:
             raise StalledError("no single model could be scored; `kumiawase status` says why")
         combined = shapes(self._space, ranked)
@@ -141,22 +147,31 @@ class Search:
 
     async def _confirm(self) -> None:
         self._budget.release()
-        ensembles = candidates(self._archive, self._plan.confirm, self._plan.compared)
+        members = {*self._space.proposers, *self._space.aggregators}
+        ensembles = candidates(self._archive, self._plan.confirm, self._plan.compared, members)
         self._observer.notice(PhaseStarted("confirmation", len(ensembles)))
         limited = self._budget.calls is not None
         # What may end too soon does one ensemble after the other: some whole beat all in part.
         for group in [[e] for e in ensembles] if limited else [ensembles]:
             await all_of(self._confirmation(ensemble) for ensemble in group)
+        if self._unconfirmed:
+            raise StalledError(
+                f"{self._unconfirmed} ensembles could not be confirmed: too few held-out items"
+                " were answered; `kumiawase status` says why; run the same command again later"
+            )
 
     async def _confirmation(self, ensemble: Ensemble) -> None:
         known = self._archive.get(ensemble.digest)
         assert known is not None
         outcome = await self._confirmer.evaluate(ensemble, known.origin)
+        self._unconfirmed += outcome.state == "FAILED"
         self._observer.notice(EnsembleClosed("confirmation", None, outcome))
 
     async def _trials(self) -> None:
         self._observer.notice(PhaseStarted("trials", self._plan.trials))
         await self._asker.open()
+        if self._discovery:
+            self._asker.propose(self._discovery.pending())
         await all_of(self._work() for _ in range(self._plan.in_flight))
 
     async def _work(self) -> None:
@@ -178,6 +193,8 @@ class Search:
             if self._discovery and not self._asker.sampled and not self._asker.proposals:
                 await self._discover(self._discovery)
             asked = await self._asker.ask()
+            if asked is None:
+                return None
             if asked.ensemble.digest not in self._archive:
                 self._running.setdefault(asked.ensemble.digest, asked)
             return asked

@@ -34,6 +34,7 @@ def test_temperature_zero_is_drawn_once() -> None:
 
 def test_an_integer_temperature_is_the_same_agent() -> None:
     assert _ensemble(Agent("a", 0)).digest == _ensemble(Agent("a", 0.0)).digest
+    assert len({Ensemble((), Agent("a", t)).digest for t in (0, 0.0, -0.0)}) == 1
     written = {
         "layers": [[{"model": "a", "temperature": 0}]],
         "aggregator": {"model": "z", "temperature": 0},
@@ -89,6 +90,7 @@ def test_who_reads_references_has_a_prompt_and_nobody_else() -> None:
         ({"aggregator": {"model": "a", "temprature": 1}}, "'temprature'"),
         ({"aggregator": {"model": "a", "temperature": "hot"}}, "hot"),
         ({"aggregator": {"model": "a", "temperature": 3}}, "temperature 3"),
+        ({"aggregator": {"model": "a", "temperature": 10**400}}, "beyond all bounds"),
         ({"aggregator": {"model": "a", "temperature": float("nan")}}, "temperature nan"),
         ({"layers": [[{"model": "a", "n": 0}]], "aggregator": {"model": "a"}}, "n 0"),
         ({"layers": [[{"model": "a", "n": True}]], "aggregator": {"model": "a"}}, "`n`"),

@@ -21,6 +21,8 @@ SELF = Ensemble(((Agent("a", 0.7, 3),),), Agent("a", 0.0, prompt=PROMPT))
 LITE = Ensemble(((Agent("a", 0.7), Agent("b", 0.7)),), Agent("a", 0.0, prompt=PROMPT))
 FOUND = [Ensemble(((Agent("b", 0.7, n),),), Agent("a", 0.0, prompt=PROMPT)) for n in range(1, 7)]
 
+MEMBERS = ("a", "b", "c")
+
 
 def archive(**changes: float) -> Archive:
     """Return baselines, worst to best `gpt`, b, a, and trials that are better and better."""
@@ -34,12 +36,12 @@ def archive(**changes: float) -> Archive:
 
 
 def test_the_baselines_are_confirmed_however_bad_they_are() -> None:
-    chosen = candidates(archive(), 2, ["gpt"])
+    chosen = candidates(archive(), 2, ["gpt"], MEMBERS)
     assert chosen == [single("gpt", 0.0), single("a", 0.0), SELF, FOUND[5], FOUND[4]]
 
 
 def test_none_is_confirmed_twice_and_k_counts_the_others() -> None:
-    chosen = candidates(archive(a=0.99, gpt=0.98), 3, ["gpt"])
+    chosen = candidates(archive(a=0.99, gpt=0.98), 3, ["gpt"], MEMBERS)
     assert len({e.digest for e in chosen}) == len(chosen) == 6
     assert chosen[3:] == [FOUND[5], FOUND[4], FOUND[3]]
 
@@ -50,24 +52,24 @@ def test_a_compared_model_is_confirmed_even_if_it_cannot_be_ranked() -> None:
     assert gpt is not None
     known.add(replace(gpt, items=40))  # most of its answers are unscored
     assert gpt.ensemble not in [o.ensemble for o in known.best(len(known))]
-    assert single("gpt", 0.0) in candidates(known, 1, ["gpt"])
+    assert single("gpt", 0.0) in candidates(known, 1, ["gpt"], MEMBERS)
 
 
 def test_a_member_may_be_compared_and_its_self_moa_stays_a_baseline() -> None:
-    chosen = candidates(archive(), 1, ["a"])
-    assert chosen[:3] == [single("a", 0.0), single("b", 0.0), SELF]
+    chosen = candidates(archive(), 1, ["a"], MEMBERS)
+    assert chosen[:2] == [single("a", 0.0), SELF]  # it is the best of the pool as well
 
 
 def test_nothing_is_confirmed_where_nothing_is_to_be() -> None:
-    assert candidates(archive(), 0, ["gpt"]) == []
-    assert candidates(Archive(), 8, ["gpt"]) == []
+    assert candidates(archive(), 0, ["gpt"], MEMBERS) == []
+    assert candidates(Archive(), 8, ["gpt"], MEMBERS) == []
 
 
 def test_pruned_and_unranked_ensembles_are_not_confirmed() -> None:
     pruned = replace(outcome(FOUND[0], 0.99), state="PRUNED")
     marked = outcome(FOUND[1], *[0.99] * 10, marked=1)
     known = Archive([outcome(single("a", 0.0), 0.5, origin="baseline"), pruned, marked])
-    assert candidates(known, 8, []) == [single("a", 0.0)]
+    assert candidates(known, 8, [], MEMBERS) == [single("a", 0.0)]
 
 
 @pytest.mark.parametrize("calls", [1, 10, 1000, 100_000])

@@ -141,7 +141,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "an endless one": (
         changed(aggregator={"model": "b", "temperature": float("inf")}),
-        "temperature inf",
+        "beyond all bounds",
     ),
     "another temperature": (
         changed(aggregator={"model": "b", "temperature": 0.5}),

@@ -93,6 +93,28 @@ async def test_and_in_no_more_than_so_many(tmp_path: Path) -> None:
         assert lab.models.about(down) == PASSES
 
 
+async def test_what_a_judge_could_not_be_asked_is_judged_later(tmp_path: Path) -> None:
+    asked = suite(1, 4)
+    lost = asked.half("search")[0].id
+    left = PASSES + 1
+
+    def worth(item: Item, _: Answer) -> float:
+        nonlocal left
+        if item.id == lost and left:
+            left -= 1
+            raise ServerFailedError("502")
+        return 0.8
+
+    with Lab(tmp_path, asked=asked, judge=TableJudge(worth)) as lab:
+        first = await lab.evaluator().evaluate(A, "tpe")
+        assert (first.state, first.ranked, len(first.scores)) == ("FAILED", False, 3)
+        kept = lab.store.evaluations(STUDY)[0]
+        assert lost not in {r.item_id for r in lab.store.results(kept.id)}
+        second = await lab.evaluator().evaluate(A, "tpe")
+        assert (second.state, len(second.scores)) == ("COMPLETE", 4)
+        assert len(lab.models.asked) == 4  # the answers were kept
+
+
 @pytest.mark.parametrize(("down", "state"), [(0, "COMPLETE"), (1, "COMPLETE"), (2, "FAILED")])
 async def test_below_95_percent_of_answers_it_failed(
     tmp_path: Path, down: int, state: str

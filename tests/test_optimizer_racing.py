@@ -9,7 +9,7 @@ from scipy import stats
 
 from data.suites.item import Item
 from optimizer.evaluation import stratified
-from optimizer.racing import FEWEST, MOST_LOOKS, compare, looks
+from optimizer.racing import FEWEST, MOST_LOOKS, Standing, compare, looks
 
 RUNS = 1500
 LEVEL, SLACK = 0.05, 0.015  # 2.7 standard errors of a share of 5 % in so many runs
@@ -47,6 +47,12 @@ def test_a_short_suite_is_looked_at_once_when_it_is_done(categories: int, each: 
     assert looks(order) == [len(order)]
 
 
+def one_category(
+    candidate: dict[str, float], incumbent: dict[str, float], planned: int
+) -> Standing:
+    return compare(candidate, incumbent, planned, dict.fromkeys(candidate, "c"), {})
+
+
 def _normal(rng: np.random.Generator, worse: float, size: int) -> NDArray[np.float64]:
     return rng.normal(0.6 - worse, 0.25, size)
 
@@ -65,7 +71,9 @@ def _pruned(draw: object, categories: int, each: int, worse: float) -> float:
         scores = dict(zip((i.id for i in order), draw(rng, worse, len(order)), strict=True))
         for look in planned[:-1]:
             seen = {item.id: float(scores[item.id]) for item in order[:look]}
-            if compare(seen, incumbent, len(planned)).hopeless:
+            if compare(
+                seen, incumbent, len(planned), {i.id: i.category for i in order}, {}
+            ).hopeless:
                 stopped += 1
                 break
     return stopped / RUNS
@@ -107,7 +115,7 @@ def _bound(planned: int) -> float:
     def hopeless(deviate: float) -> bool:
         shift = deviate * float(pairs.std(ddof=1)) / n**0.5
         scores = {str(i): float(pair) - shift for i, pair in enumerate(pairs)}
-        return compare(scores, incumbent, planned).hopeless
+        return one_category(scores, incumbent, planned).hopeless
 
     low, high = 0.0, 4.0
     while high - low > 1e-3:
@@ -125,13 +133,13 @@ def test_few_pairs_are_held_to_student_t(n: int) -> None:
     edge = -stats.t.ppf(stats.norm.sf(1.875), n - 1) / n**0.5  # two looks
     for factor, expected in ((0.98, False), (1.02, True)):
         scores = {str(i): float(pair - factor * edge) for i, pair in enumerate(pairs)}
-        assert compare(scores, incumbent, 2).hopeless is expected
+        assert one_category(scores, incumbent, 2).hopeless is expected
 
 
 @pytest.mark.parametrize("n", range(FEWEST))
 def test_too_few_pairs_are_never_hopeless(n: int) -> None:
     scores, incumbent = {str(i): 0.1 for i in range(n)}, {str(i): 0.9 for i in range(FEWEST)}
-    found = compare(scores, incumbent, 1)
+    found = one_category(scores, incumbent, 1)
     assert not found.hopeless
     assert found.difference == pytest.approx(-0.8 if n else 0.0)
 
@@ -139,13 +147,30 @@ def test_too_few_pairs_are_never_hopeless(n: int) -> None:
 def test_only_items_that_both_have_are_compared() -> None:
     incumbent = {str(i): 0.5 for i in range(10)}
     scores = {str(i): 0.5 for i in range(5)} | {f"x{i}": 0.0 for i in range(20)}
-    assert compare(scores, incumbent, 3) == compare(incumbent, incumbent, 3)
-    assert not compare(incumbent, incumbent, 3).hopeless
+    assert one_category(scores, incumbent, 3) == one_category(incumbent, incumbent, 3)
+    assert not one_category(incumbent, incumbent, 3).hopeless
 
 
 def test_the_same_fault_everywhere_is_hopeless_and_rounding_is_not() -> None:
     incumbent = {str(i): 0.7 for i in range(10)}
     worse = {str(i): 0.7 - 0.1 for i in range(10)}
     rounded = {str(i): 0.1 * 7 for i in range(10)}
-    assert compare(worse, incumbent, 5).hopeless
-    assert not compare(rounded, {k: v + 1e-16 for k, v in incumbent.items()}, 5).hopeless
+    assert one_category(worse, incumbent, 5).hopeless
+    almost = {k: v + 1e-16 for k, v in incumbent.items()}
+    assert not one_category(rounded, almost, 5).hopeless
+
+
+def test_a_candidate_better_as_the_study_weighs_is_seldom_stopped() -> None:
+    """Four small categories share half of the score; one large one has the other half."""
+    rng = np.random.default_rng(0)
+    strata = {f"s{i}": f"c{i % 4}" for i in range(20)} | {f"e{i}": "e" for i in range(20)}
+    weights = {f"c{i}": 0.125 for i in range(4)} | {"e": 0.5}
+    order = [f"s{i}" for i in range(8)] + ["e0", "e1"]  # the first look: categories twice each
+    stopped = 0
+    for _ in range(RUNS):
+        noise = rng.normal(0, 0.15, (2, len(order)))
+        gain = np.array([-0.2 if name[0] == "s" else 0.25 for name in order])
+        candidate = dict(zip(order, 0.5 + gain + noise[0], strict=True))
+        incumbent = dict(zip(order, 0.5 + noise[1], strict=True))
+        stopped += compare(candidate, incumbent, 9, strata, weights).hopeless
+    assert stopped / RUNS <= LEVEL

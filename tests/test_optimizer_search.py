@@ -6,13 +6,16 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from data.errors import EndpointError, ServerFailedError
+from data.suites import Item
 from endpoints.request import Request
 from judges.statistics import Estimate
+from moa.answer import Answer
 from moa.ensemble import Ensemble, single
 from optimizer.archive import Archive
 from optimizer.budget import Budget
@@ -20,7 +23,18 @@ from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
 from optimizer.search import STALLED, StalledError
 from optimizer.space import Space
 from tests.support import rows
-from tests.support.pool import PROMPT, STUDY, Lab, Models, TableJudge, echo, suite
+from tests.support.completers import Reply
+from tests.support.pool import (
+    PROMPT,
+    SPACE,
+    STUDY,
+    Lab,
+    Models,
+    TableJudge,
+    echo,
+    skilled,
+    suite,
+)
 from tests.support.stores import Listener
 
 TINY = Space(("a", "b"), ("a",), 1, 2, 1, (0.0,), (PROMPT,))  # 1 single model and 3 layers
@@ -38,6 +52,9 @@ class Named:
         self.saw.append([o.ensemble.digest for o in archive.all()])
         found, self.rest = self.rest[:k], self.rest[k:]
         return found
+
+    def pending(self) -> list[Ensemble]:
+        return []
 
 
 class Stopper(Listener):
@@ -445,6 +462,9 @@ class Unreachable:
     async def propose(self, archive: Archive, k: int) -> list[Ensemble]:  # noqa: ARG002
         raise EndpointError("refuses the key", place="endpoint of the discoverer")
 
+    def pending(self) -> list[Ensemble]:
+        return []
+
 
 @pytest.mark.parametrize("sampled", [False, True])
 async def test_a_discoverer_with_a_wrong_key_is_told_to_the_user(
@@ -452,3 +472,58 @@ async def test_a_discoverer_with_a_wrong_key_is_told_to_the_user(
 ) -> None:
     with Lab(tmp_path, space=WIDE) as lab, pytest.raises(EndpointError, match="discoverer"):
         await lab.search(trials=40, sampled=sampled, discovery=Unreachable()).run()
+
+
+# -- what a second run finds
+
+
+async def test_a_failed_trials_ensemble_may_come_back(tmp_path: Path) -> None:
+    """In a space of few ensembles every one that failed in an outage is tried in the next run."""
+
+    def says(request: Request) -> Reply:
+        return ServerFailedError("502") if request.role == "proposer" else echo(request)
+
+    down = Models(says)
+    few = replace(SPACE, layers=1, width=1, n=1, temperatures=(0.0,))
+    with Lab(tmp_path, models=down, space=few) as lab, pytest.raises(StalledError):
+        await lab.search(trials=50, in_flight=1).run()
+    with Lab(tmp_path, space=few) as lab:
+        assert await lab.search(trials=50, in_flight=1).run() == "exhausted"
+        count = len(lab.trials())
+        assert not [e for e in lab.store.evaluations(STUDY, "search") if e.state != "COMPLETE"]
+    with Lab(tmp_path, space=few) as lab:
+        assert await lab.search(trials=50, in_flight=1).run() == "exhausted"
+        assert len(lab.trials()) == count  # no trial is made that nothing could be tried in
+
+
+async def test_a_single_model_found_by_a_trial_changes_no_baseline(tmp_path: Path) -> None:
+
+    def worth(item: Item, answer: Answer) -> float | None:
+        return 1.0 if "最高" in answer.texts[0] else skilled(item, answer)
+
+    def says(request: Request) -> Reply:
+        return "最高" if request.model == "b" and request.temperature > 0 else echo(request)
+
+    runs = []
+    for _ in range(2):
+        with Lab(tmp_path, models=Models(says), judge=TableJudge(worth)) as lab:
+            await lab.search(trials=40, in_flight=2).run()
+            assert single("b", 0.7).digest in lab.archive
+            runs.append({e.digest for e in lab.store.evaluations(STUDY) if e.origin == "baseline"})
+    assert runs[0] == runs[1]
+
+
+async def test_a_confirmation_that_failed_is_no_success(tmp_path: Path) -> None:
+    with Lab(tmp_path) as lab:
+        await lab.search(trials=2).run()
+    held = {turn for item in suite().half("held_out") for turn in item.turns}
+
+    def says(request: Request) -> Reply:
+        asked = request.messages[-1]["content"] in held
+        return ServerFailedError("502") if asked else echo(request)
+
+    with (
+        Lab(tmp_path, models=Models(says)) as lab,
+        pytest.raises(StalledError, match="could not be confirmed"),
+    ):
+        await lab.search(trials=2, confirm=2).run()

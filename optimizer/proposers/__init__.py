@@ -17,3 +17,6 @@ class Proposer(Protocol):
         Raises:
             BudgetSpentError: The proposals could not be paid.
         """
+
+    def pending(self) -> list[Ensemble]:
+        """Return what earlier runs proposed and accepted, tried since or not."""

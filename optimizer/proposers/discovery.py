@@ -107,6 +107,16 @@ class Discovery:
                 found.append(ensemble)
         return found
 
+    def pending(self) -> list[Ensemble]:
+        """Return what earlier runs proposed and accepted, tried since or not."""
+        taken = [
+            Ensemble.from_json(proposal.ensemble, prompt=self._space.prompts[0])
+            for proposal in self._store.proposals(self._study)
+            if not proposal.rejected and proposal.digest is not None
+        ]
+        self._proposed.update(ensemble.digest for ensemble in taken)
+        return taken
+
     def messages(self, archive: Archive, k: int) -> tuple[Message, ...]:
         """Return the turn's prompt: limits, models and scored ensembles, a JSON object a line."""
         lines = [self._limits(k), *self._facts(), *self._scored(archive)]
