@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from data.errors import StudyError
 from db.contender import Contender, contenders, cost
@@ -35,7 +36,7 @@ def rank(store: Store, study: str) -> Leaderboard:
         suite=pins["suite"],
         judge=pins["judge"],
         report_judge=pins.get("report_judge"),
-        verdict=_verdict(field, pins.get("baselines") or []),
+        verdict=_verdict(field, _outsiders(pins)),
         confirmations=sum(c.confirmed and c.origin != "baseline" for c in field),
         spent=store.spent(study),
         rows=_rows(field, pins.get("baselines") or []),
@@ -122,21 +123,21 @@ def _front(field: Sequence[Contender]) -> set[str]:
     return front
 
 
-def _verdict(field: Sequence[Contender], baselines: Sequence[str]) -> str:
+def _verdict(field: Sequence[Contender], outsiders: Collection[str]) -> str:
     """Return the one sentence that leaderboard, report and export say first.
 
-    It compares with the best single model of the pool; models named under `baselines` are
-    in `vs`.
+    It is about the pool: compared models that are no members are in `vs` alone. As long as the
+    pool's best single model or every combination lacks a held-out score, nothing is proved.
     """
-    pool = [one for one in field if one.single not in baselines]
+    pool = [one for one in field if one.single not in outsiders]
     if not pool or not pool[0].ranked:
         return "no ensemble could be ranked yet"
-    top = pool[0]
-    if not top.confirmed:
-        return f"nothing is confirmed yet: {top.ensemble.label} leads on the search items"
+    combined = [one for one in pool if one.single is None]
     single = next((one for one in pool if one.confirmed and one.single is not None), None)
-    if single is None:
-        return f"nothing is proved of {top.ensemble.label}: no single model is confirmed yet"
+    if single is None or (combined and not any(one.confirmed for one in combined)):
+        leading = max(pool, key=lambda one: (one.ranked, one.value or 0.0))
+        return f"nothing is confirmed yet: {leading.ensemble.label} leads on the search items"
+    top = pool[0]
     found = None if top is single else top.versus(single)
     if found is None or found.low <= 0:
         return f"no ensemble proved better than {single.single}"
@@ -144,6 +145,13 @@ def _verdict(field: Sequence[Contender], baselines: Sequence[str]) -> str:
         f"{top.ensemble.label} beats {single.single} by {found.value * OF:.2f} "
         f"[{found.low * OF:.2f}, {found.high * OF:.2f}] of {OF} on {found.items} held-out items"
     )
+
+
+def _outsiders(pins: Mapping[str, Any]) -> set[str]:
+    """Return the compared models that are no members of the pool."""
+    space = pins.get("space") or {}
+    members = {*space.get("proposers", ()), *space.get("aggregators", ())}
+    return set(pins.get("baselines") or ()) - members
 
 
 def _held_out(one: Contender) -> HeldOut | None:

@@ -17,7 +17,7 @@ from db.records import Reason, Share, Spent, Worker
 from db.statements import Work
 from db.tables import AttemptRow, EvaluationRow, ScoreRow, WorkerRow
 
-LONGEST = 160  # characters of a detail by which failures are told apart
+LONGEST = 240  # characters of a detail by which failures are told apart
 MOST_REASONS = 10
 
 
@@ -75,7 +75,7 @@ def failures(study: str) -> Work[list[Reason]]:
 
     def work(connection: Connection) -> list[Reason]:
         found = connection.execute(query)
-        return _most((f"{model}: {end}: {detail}", n) for model, end, detail, n in found)
+        return _most((f"{model}: {end}", detail, n) for model, end, detail, n in found)
 
     return work
 
@@ -90,17 +90,23 @@ def unscored(study: str) -> Work[list[Reason]]:
     )
 
     def work(connection: Connection) -> list[Reason]:
-        return _most((f"unscored: {text}", n) for text, n in connection.execute(query))
+        return _most(("unscored", text, n) for text, n in connection.execute(query))
 
     return work
 
 
-def _most(reasons: Iterable[tuple[str, int]]) -> list[Reason]:
-    """Return the most frequent reasons; those that differ in numbers only are one."""
-    counts: Counter[str] = Counter()
-    for text, number in reasons:
-        counts[re.sub(r"\d+", "…", text)[:LONGEST]] += number
-    return [Reason(number, text) for text, number in counts.most_common(MOST_REASONS)]
+def _most(reasons: Iterable[tuple[str, str, int]]) -> list[Reason]:
+    """Return the most frequent reasons; details that differ in numbers only are one.
+
+    The first detail stands for all of its kind.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], str] = {}
+    for what, detail, number in reasons:
+        kind = (what, re.sub(r"\d+", "", detail)[:LONGEST])
+        counts[kind] += number
+        examples.setdefault(kind, f"{what}: {detail[:LONGEST]}")
+    return [Reason(number, examples[kind]) for kind, number in counts.most_common(MOST_REASONS)]
 
 
 def register(worker: str, study: str) -> Work[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from db.statements import Work, insert_new, upsert
 from db.tables import EndpointFactRow, PinRow
 from db.types import read_json
 
+_DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _SHORT = 60  # characters of a value that a message shows
 
 
@@ -73,7 +75,9 @@ def _compare(study: str, field: str, kept: object, given: object) -> None:
     difference = _difference(kept, read_json(canonical_json(given).decode()), field)
     if difference:
         raise StudyError(
-            difference, place=f"study {study!r}", remedy="undo the change or give --study NEW"
+            difference,
+            place=f"study {study!r}",
+            remedy="undo the change, or give --study NEW (replies paid for are used again)",
         )
 
 
@@ -86,6 +90,10 @@ def _difference(kept: object, given: object, path: str) -> str:
             found = _difference(kept.get(key), given.get(key), f"{path}.{key}")
             if found:
                 return found
+    if isinstance(kept, str) and isinstance(given, str) and _DIGEST.fullmatch(kept):
+        return f"`{path}` is not what it was"  # a digest tells a person nothing
+    if kept is None or given is None:
+        return f"`{path}` was {'added' if kept is None else 'removed'}"
     return f"`{path}` was {_short(kept)} and is now {_short(given)}"
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from data.errors import StudyError
 from db import engines
+from db.leaderboard import rank
 from db.records import Evaluation
 from db.store import Store
 from db.studies import study_names, trials
@@ -28,11 +29,11 @@ def open_store(settings: Settings) -> Iterator[Store]:
     with Store.open(settings.storage) as store:
         names = study_names(store)
         if settings.study not in names:
-            known = ", ".join(names) or "none"
+            known = f"known: {', '.join(names)}" if names else "run `kumiawase search` first"
             raise StudyError(
                 f"no study {settings.study!r}",
                 place=engines.place(settings.storage),
-                remedy=f"known: {known}",
+                remedy=known,
             )
         yield store
 
@@ -57,5 +58,19 @@ def find(store: Store, study: str, name: str) -> Evaluation:
     raise StudyError(
         fault,
         place=f"study {study!r}",
-        remedy="give a trial number or four or more characters of a digest from the leaderboard",
+        remedy="give a trial number or an id from the leaderboard",
+    )
+
+
+def best(store: Store, study: str) -> str:
+    """Return the digest of the ensemble that leads a study.
+
+    Raises:
+        StudyError: None is ranked.
+    """
+    for row in rank(store, study).rows:
+        if row.rank == 1:
+            return row.digest
+    raise StudyError(
+        "no ensemble is ranked yet", place=f"study {study!r}", remedy="name one by its ID"
     )

@@ -13,7 +13,9 @@ from db.standings import OF, Leaderboard, Standing
 from judges.statistics import Estimate
 
 _BLANKS = "\n\u3000\u00a0"
-WIDTH = 140  # columns where stdout is no terminal: nothing is cut for a pipe
+WIDTH = 160  # columns where stdout is no terminal: little is folded for a pipe
+WIDE = 130  # columns from which ensembles stand beside their figures
+ID = 6  # characters of a digest by which a person names an ensemble
 
 
 def console() -> Console:
@@ -51,25 +53,29 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], right: s
 def leaderboard(board: Leaderboard, rows: int) -> None:
     """Print the leaderboard: its verdict first, then its best rows."""
     out = console()
-    suite = board.suite
+    suite, shown = board.suite, board.rows[:rows]
+    confirmed = [row for row in board.rows if row.held_out]
+    compared = sum(row.origin == "baseline" for row in confirmed)
     out.print(plain(board.verdict), style="bold")
     out.print(
         f"study {board.study}, suite {suite['name']} ({suite['search_items']} search items,"
-        f" {suite['held_out_items']} held out), {board.confirmations} ensembles confirmed",
+        f" {suite['held_out_items']} held out); confirmed on held-out items:"
+        f" {len(confirmed) - compared} found, {compared} baselines",
         markup=False,
     )
-    columns = (
-        "rank",
-        "group",
-        "trial",
-        "held out",
-        "search",
-        "items",
-        "calls",
-        "origin",
-        "ensemble",
-    )
-    out.print(table(columns, map(_row, board.rows[:rows]), "rank group trial items calls"))
+    columns = ("rank", "group", "trial", "id", "held out", "search", "items", "calls", "origin")
+    right = "rank group trial items calls"
+    labels = [row.ensemble.label for row in shown]
+    figures = [_row(row) for row in shown]
+    if out.width >= WIDE:
+        whole = [(*cells, label) for cells, label in zip(figures, labels, strict=True)]
+        out.print(table((*columns, "ensemble"), whole, right))
+    else:
+        out.print(table(columns, figures, right))
+        named = zip((row.digest[:ID] for row in shown), labels, strict=True)
+        out.print(table(("id", "ensemble"), named))
+    if any(row.rank is None for row in shown):
+        out.print("no rank: unfinished, too few scores, or over 5 % of the answers lost a member")
     hidden = len(board.rows) - rows
     if hidden > 0:
         out.print(f"… and {hidden} more (--rows)")
@@ -79,7 +85,8 @@ def leaderboard(board: Leaderboard, rows: int) -> None:
 def spent(found: Spent, out: Console) -> None:
     """Print what was spent, in one line."""
     roles = ", ".join(f"{role} {share.calls}" for role, share in sorted(found.by_role.items()))
-    out.print(f"spent: {found.calls} calls ({roles}), ${found.usd:.2f}, {found.seconds:.0f} s")
+    cost = f"${found.usd:.2f}, " if found.usd else ""  # nothing is known where no price is
+    out.print(f"spent: {found.calls} calls ({roles}), {cost}{found.seconds:.0f} s")
 
 
 def score(estimate: Estimate | None) -> str:
@@ -95,10 +102,10 @@ def _row(row: Standing) -> tuple[str, ...]:
         "—" if row.rank is None else str(row.rank),
         "—" if row.group is None else str(row.group),
         "—" if row.trial is None else str(row.trial),
+        row.digest[:ID],
         score(row.held_out.estimate if row.held_out else None),
         seen if row.state == "COMPLETE" else f"{seen} {row.state.lower()}",
         str(row.items),
         f"{row.per_answer.calls:.1f}",
         row.origin,
-        row.ensemble.label,
     )

@@ -40,8 +40,8 @@ class Document:
         return f"{self.file}:{self.lines.get(path, 1)}"
 
 
-def load(file: Path) -> Document:
-    """Read a YAML file.
+def load(file: Path, *, written_by: str = "kumiawase init") -> Document:
+    """Read a YAML file; `written_by` is what a user runs who has none.
 
     Raises:
         ConfigError: It is missing, too large, no YAML, or holds a key twice, an alias or a tag.
@@ -51,7 +51,7 @@ def load(file: Path) -> Document:
             raw = handle.read(LARGEST + 1)
     except FileNotFoundError:
         raise ConfigError(
-            "no such file", place=str(file), remedy="write one with `kumiawase init`"
+            "no such file", place=str(file), remedy=f"write one with `{written_by}`"
         ) from None
     except OSError as error:
         fault = f"cannot be read ({error.strerror})"

@@ -17,7 +17,7 @@ async def test_reasons_that_differ_in_numbers_only_are_one(tmp_path: Path) -> No
             await store.settle(failed, None)
         await store.settle(attempt("4", outcome="ok"), None)
         await store.claim(attempt("5", key="unanswered"))
-        assert store.reasons("s") == [Reason(3, "a: timeout: no reply within … s")]
+        assert store.reasons("s") == [Reason(3, "a: timeout: no reply within 0 s")]
         assert store.reasons("another") == []
 
 

@@ -213,7 +213,9 @@ async def test_a_study_is_pinned_by_its_first_search(store: Store) -> None:
     with pytest.raises(StudyError) as caught:
         await store.pin("s", {**pins, "new": 1, "suite": {"name": "日本語", "digest": "2"}})
     line = 'study \'s\': `suite.digest` was "1" and is now "2"; '
-    assert str(caught.value) == line + "undo the change or give --study NEW"
+    assert str(caught.value) == line + (
+        "undo the change, or give --study NEW (replies paid for are used again)"
+    )
     assert store.pins("s") == pins
     await store.pin("other", {"seed": 1})
 

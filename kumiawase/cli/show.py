@@ -14,31 +14,40 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("id_")
+@click.argument("id_", metavar="[ID]", required=False)
 @options.config
 @options.study
 @options.storage
 @click.option("--item", help="Show the answer and the verdicts of this item.")
 @options.as_json
 def command(
-    id_: str, config: Path, study: str | None, storage: str | None, item: str | None, as_json: bool
+    id_: str | None,
+    config: Path,
+    study: str | None,
+    storage: str | None,
+    item: str | None,
+    as_json: bool,
 ) -> None:
-    """Show one ensemble with its answers and verdicts.
+    """Show one ensemble with its answers and verdicts, by default the best.
 
-    ID is a trial number or the first characters of an ensemble's digest.
+    ID is a trial number or an id from the leaderboard: the first characters of a digest.
     """
     from kumiawase import reading, settings
 
     chosen = settings.load(config, study=study, storage=storage)
     with reading.open_store(chosen) as store:
-        digest = reading.find(store, chosen.study, id_).digest
+        digest = (
+            reading.find(store, chosen.study, id_).digest
+            if id_
+            else reading.best(store, chosen.study)
+        )
         halves = [e for e in store.evaluations(chosen.study) if e.digest == digest]
         found = [(e, store.results(e.id)) for e in halves]
         proposals = [p for p in store.proposals(chosen.study) if p.digest == digest]
     if item is not None:
         found = [(e, [r for r in results if r.item_id == item]) for e, results in found]
         if not any(results for _, results in found):
-            raise click.UsageError(f"no answer to item {item!r}; `show {id_}` lists the items")
+            raise click.UsageError(f"no answer to item {item!r}; `show` without --item lists them")
     if as_json:
         options.print_json(_json(found, proposals))
     else:
