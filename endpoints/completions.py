@@ -235,7 +235,7 @@ class Completions:
         unmet = isinstance(error, ConnectionFailedError) and not endpoint.answered
         if unmet and flight.failed >= FIRST_CONTACTS:
             raise EndpointError(
-                f"nobody answers at {endpoint.spec.base_url} ({error})",
+                f"nobody answers at {endpoint.spec.shown} ({error})",
                 place=f"endpoint {endpoint.spec.name}",
                 remedy="start the server or correct base_url",
             ) from error
@@ -252,7 +252,7 @@ class Completions:
         variable = spec.api_key_env
         remedy = f"put a valid key into {variable}" if variable else "name the key's api_key_env"
         return EndpointError(
-            f"{spec.base_url} refuses {'the key in ' + variable if variable else 'us'} ({error})",
+            f"{spec.shown} refuses {'the key in ' + variable if variable else 'us'} ({error})",
             place=f"endpoint {spec.name}",
             remedy=remedy,
         )

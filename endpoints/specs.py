@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
 
 TokenLimitParam = Literal["auto", "max_tokens", "max_completion_tokens"]
 SystemRole = Literal["auto", "send", "fold"]
@@ -36,6 +37,13 @@ class EndpointSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
         object.__setattr__(self, "identity", self.identity or self.base_url)
+
+    @property
+    def shown(self) -> str:
+        """The base URL as messages may show it: without a user's name and password."""
+        parts = urlsplit(self.base_url)
+        userinfo, _, host = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"***@{host}")) if userinfo else self.base_url
 
 
 @dataclass(frozen=True, slots=True)

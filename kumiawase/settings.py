@@ -130,7 +130,7 @@ class Settings:
         fault = ""
         if judge.kind == "rubric" and len(judge.models) != 1:
             fault = "a rubric judge is one model"
-        elif judge.kind == "panel" and len(judge.models) < 2:
+        elif judge.kind == "panel" and len(set(judge.models)) < 2:
             fault = "a panel is two models or more"
         elif judge.kind == "self" and len({m.family for m in self._judging(judge)}) < 2:
             fault = "self-judging needs models of two families (none judges its own)"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from data.digest import digest
 from data.observer import Observer
 from data.suites import Split, Suite, load_suite
-from db.records import Evaluation
 from db.store import Store
 from db.studies import open_study, study_lock
 from endpoints.completions import Completions
@@ -101,14 +100,18 @@ def judge_of(settings: Settings, form: JudgeForm, completions: Completions) -> J
             max_tokens=settings.form.max_tokens.judge,
         )
 
-    named = [settings.models[name] for name in form.models]
+    members = [member(model) for model in judging(settings, form)]
     if form.kind == "rubric":
-        return CombinedJudge(member(named[0]))
-    if form.kind == "self":
-        named = list(choose_members(named or [settings.models[n] for n in _members(settings)]))
-    families = {name: model.family for name, model in settings.models.items()}
-    members = [member(model) for model in named]
+        return CombinedJudge(members[0])
+    families = {name: settings.models[name].family for name in _asked(settings)}
     return CombinedJudge(PanelJudge(members, families, exclude_own_family=form.kind == "self"))
+
+
+def judging(settings: Settings, form: JudgeForm) -> tuple[ModelSpec, ...]:
+    """Return the models that judge: those named, or those chosen from the pool."""
+    if form.models:
+        return tuple(settings.models[name] for name in dict.fromkeys(form.models))
+    return choose_members([settings.models[name] for name in _members(settings)])
 
 
 def identity(settings: Settings, model: ModelSpec) -> str:
@@ -123,7 +126,7 @@ def pins_of(
 ) -> dict[str, object]:
     """Return what makes the study the study it is, field by field."""
     form = settings.form
-    asked = sorted({*space.proposers, *space.aggregators, *form.baselines})
+    asked = _asked(settings)
     return {
         "suite": {
             "name": suite.name,
@@ -132,8 +135,8 @@ def pins_of(
             "held_out_items": len(suite.half("held_out")),
             "weights": dict(suite.weights),
         },
-        "judge": _judge_pin(form.judge, judge),
-        "report_judge": _judge_pin(form.report_judge, report_judge),
+        "judge": _judge_pin(settings, form.judge, judge),
+        "report_judge": _judge_pin(settings, form.report_judge, report_judge),
         "baselines": list(form.baselines),
         "models": {name: identity(settings, settings.models[name]) for name in asked},
         "contexts": {name: form.models[name].context for name in asked},
@@ -143,10 +146,18 @@ def pins_of(
     }
 
 
-def _judge_pin(form: JudgeForm | None, judge: Judge | None) -> dict[str, object] | None:
+def _judge_pin(
+    settings: Settings, form: JudgeForm | None, judge: Judge | None
+) -> dict[str, object] | None:
     if form is None or judge is None:
         return None
-    return {"kind": form.kind, "models": list(form.models), "digest": judge.digest}
+    names = [model.name for model in judging(settings, form)]
+    return {"kind": form.kind, "models": names, "digest": judge.digest}
+
+
+def _asked(settings: Settings) -> list[str]:
+    """Return the models that may stand in an ensemble."""
+    return sorted({*_members(settings), *settings.form.baselines})
 
 
 def _members(settings: Settings) -> list[str]:
@@ -207,12 +218,13 @@ async def _session(
             observer=observer,
         )
 
-    archive = Archive(_outcomes(store, settings.study, judge))
+    on_search = evaluator("search", judge)
+    archive = _archive(store, settings.study, judge, on_search)
     search = Search(
         open_study(settings.storage, settings.study),
         space,
         archive,
-        evaluator("search", judge),
+        on_search,
         evaluator("held_out", report or judge),
         budget,
         Plan(
@@ -247,16 +259,15 @@ def _budget(settings: Settings, store: Store, suite: Suite) -> Budget:
         pool=len(settings.proposers),
         k=form.search.confirm + 2 + len(form.baselines),
         width=form.search.width,
-        judges=len((form.report_judge or form.judge).models) or 3,
+        judges=len(judging(settings, form.report_judge or form.judge)),
     )
     return Budget(form.budget.calls, spent=store.calls(settings.study), kept=kept)
 
 
-def _outcomes(store: Store, study: str, judge: Judge) -> Sequence[Outcome]:
+def _archive(store: Store, study: str, judge: Judge, evaluator: Evaluator) -> Archive:
     """Return what earlier runs of the study closed on the search items."""
     closed = [e for e in store.evaluations(study, "search") if e.judge == judge.digest]
-    return [_outcome(store, e) for e in closed if e.state in ("COMPLETE", "PRUNED")]
-
-
-def _outcome(store: Store, evaluation: Evaluation) -> Outcome:
-    return Outcome.of(evaluation, store.results(evaluation.id))
+    kept = [e for e in closed if e.state in ("COMPLETE", "PRUNED")]
+    found = [Outcome.of(e, store.results(e.id)) for e in kept]
+    best = Archive(found).incumbent
+    return Archive(evaluator.restored(outcome, best) for outcome in found)

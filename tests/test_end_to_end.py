@@ -121,6 +121,11 @@ def test_a_rehearsal_again_makes_no_call_and_says_the_same(rehearsed: tuple[Path
     assert again.code == 0, again.err
     assert (folder / "log.jsonl").read_bytes() == log
     assert results(again.out) == results(found.out)
+    shown = run(folder, "rehearse", "--trials", "2", "--json")
+    assert shown.code == 0, shown.err
+    assert shown.json["rows"][0]["rank"] == 1
+    assert shown.out.count("\n") == 1
+    assert "distance" in shown.err
 
 
 def results(printed: str) -> list[str]:

@@ -217,6 +217,35 @@ def test_an_unknown_id(finished: Path) -> None:
     assert not (finished / "x.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c, m: c["models"].pop(m), ("no longer name", "under `models`")),
+        (
+            lambda c, m: c["models"][m].update(served_name="sim/other"),
+            ("is not what was searched with", "served_name"),
+        ),
+        (
+            lambda c, _: c.update(max_tokens={"proposer": 9}),
+            ("max_tokens.proposer was 1024 and is now 9",),
+        ),
+    ],
+    ids=["gone", "another", "limits"],
+)
+def test_an_export_of_what_was_not_searched(
+    finished: Path, change: Callable[[dict[str, Any], str], object], words: tuple[str, ...]
+) -> None:
+    winner = yaml.safe_load((finished / "best.yaml").read_text("utf-8"))
+    member = winner["ensemble"]["aggregator"]["model"]
+    content = yaml.safe_load((finished / "kumiawase.yaml").read_text("utf-8"))
+    change(content, member)
+    (finished / "today.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    id_ = winner["provenance"]["digest"]
+    found = run(finished, "export", id_, "-c", "today.yaml", "-o", "x.yaml")
+    refused(found, "study 'default'", *words)
+    assert not (finished / "x.yaml").exists()
+
+
 async def test_an_export_while_nothing_is_ranked(tmp_path: Path) -> None:
     async with fake_endpoint() as fake:
         fake.default = sends({"error": {"message": "broken", "code": 400}}, 400)

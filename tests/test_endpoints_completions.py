@@ -376,6 +376,28 @@ async def test_nobody_at_the_first_contact_is_one_line() -> None:
     assert (store.outcomes, meter.open) == (["connection"] * 3, 0)
 
 
+async def test_a_password_in_an_address_is_never_shown() -> None:
+    """Such an address cannot be used at all (aiohttp refuses it), and that is said without it."""
+    spec = EndpointSpec("local", "http://me:s3cret@127.0.0.1:9/v1")
+    assert spec.shown == "http://***@127.0.0.1:9/v1"
+    assert EndpointSpec("local", "http://[::1]:9/v1/").shown == "http://[::1]:9/v1"
+    models = {"a": ModelSpec("a", "local", "a", "a")}
+    completions = Completions(
+        models,
+        {"local": Endpoint(spec)},
+        MemoryStore(),
+        MemoryMeter(),
+        "study",
+        Listener(),
+        NoWait(),
+    )
+    with pytest.raises(EndpointError) as caught:
+        await completions.complete(ASK)
+    await completions.close()
+    assert spec.shown in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
 async def test_an_endpoint_that_has_answered_once_may_fail_for_a_while() -> None:
     async with desk(says("はい。"), *[breaks()] * 6) as d:
         await d.completions.complete(ASK)

@@ -16,10 +16,11 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from data.errors import StudyError
+from data.errors import ConfigError, StudyError
 from kumiawase import reading
 from kumiawase.cli import VERBS, cli
 from kumiawase.settings import load
+from kumiawase.wiring import identity
 from tests.conftest import ROOT
 from tests.support.pool import STUDY, Lab, Models, TableJudge, suite
 from tests.support.program import run
@@ -41,6 +42,7 @@ VERBS_OF_RESULTS = ["status", "leaderboard", "show 0", "models", "suites", "doct
 
 
 async def search(folder: Path) -> None:
+    chosen = load(folder / "kumiawase.yaml")
     pins = {
         "suite": {
             "name": "試験",
@@ -52,6 +54,8 @@ async def search(folder: Path) -> None:
         "judge": {"kind": "rubric", "models": ["judge"], "digest": "judge"},
         "report_judge": None,
         "baselines": [],
+        "models": {name: identity(chosen, chosen.models[name]) for name in "abc"},
+        "max_tokens": chosen.form.max_tokens.model_dump(),
     }
     judge = TableJudge(lambda item, _: None if item.id == "search-0-1" else 0.5)
     models = Models(lambda request: f"{request.model} {ODD}")
@@ -107,7 +111,7 @@ def test_the_line_in_the_overview_fits_the_verbs_own_words(verb: str) -> None:
     command: click.Command = importlib.import_module(f"kumiawase.cli.{verb}").command
     line = _words(VERBS[verb])
     assert len(line & _words(command.help or "")) >= len(line) / 2
-    assert len(VERBS[verb]) <= 65  # one line of the overview, 80 columns wide
+    assert len(VERBS[verb]) <= 60  # one line of the overview, 80 columns wide
     assert VERBS[verb].endswith(".")
 
 
@@ -133,7 +137,7 @@ def test_the_version_is_the_packages() -> None:
         (("serch",), "No such command 'serch'"),
         (("leaderboard", "--rows", "0"), "Invalid value for '--rows'"),
         (("leaderboard", "--nothing"), "No such option"),
-        (("show",), "Missing argument 'ID_'"),
+        (("ask",), "Missing argument 'FILE'"),
         (("leaderboard", "--study", "none"), f"no study 'none'; known: {STUDY}"),
         (("show", "zzzz"), "no ensemble 'zzzz'"),
         (("show", "0", "--item", "none"), "no answer to item 'none'"),
@@ -256,6 +260,28 @@ def test_export_writes_a_file_and_says_so_on_stderr(there: Path, tmp_path: Path)
     assert (found.exit_code, found.stdout) == (0, "")
     assert "wrote" in found.stderr
     assert (tmp_path / "best.yaml").exists()
+
+
+def test_a_rehearsal_replaces_no_ensemble_of_a_real_search(there: Path, tmp_path: Path) -> None:
+    assert there.is_dir()
+    kept = tmp_path / "best.yaml"
+    assert invoke("export", "-o", str(kept)).exit_code == 0
+    before = kept.read_bytes()
+    folder = tmp_path / "rehearsal"
+    with pytest.raises(ConfigError) as caught:
+        invoke("rehearse", "--trials", "0", "--folder", str(folder), "-o", str(kept))
+    assert str(caught.value) == (
+        f"{kept}: is there already, and no rehearsal wrote it; name another file with -o FILE"
+    )
+    assert kept.read_bytes() == before
+    assert not folder.exists()
+
+
+def test_doctor_keeps_what_it_finds_where_it_is_told(there: Path, tmp_path: Path) -> None:
+    assert there.is_dir()
+    file = tmp_path / "elsewhere.sqlite"
+    invoke("doctor", "--storage", f"sqlite:///{file}")
+    assert file.exists()
 
 
 # -- which ensemble is meant

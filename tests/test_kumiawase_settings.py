@@ -13,8 +13,9 @@ import yaml
 from data.errors import ConfigError
 from kumiawase import yaml_lines
 from kumiawase.settings import Settings, load
-from kumiawase.wiring import space_of
+from kumiawase.wiring import judging, pins_of, space_of
 from tests.conftest import ROOT
+from tests.support.pool import TableJudge, suite
 
 GOOD = """\
 endpoints:
@@ -115,6 +116,11 @@ FAULTS: dict[str, tuple[str, int, str]] = {
     ),
     "rubric of two": (GOOD.replace("[j]", "[j, a]"), 8, "a rubric judge is one model"),
     "panel of one": (GOOD.replace("rubric", "panel"), 8, "a panel is two models or more"),
+    "panel of one, twice": (
+        GOOD.replace("rubric, models: [j]", "panel, models: [j, j]"),
+        8,
+        "a panel is two models or more",
+    ),
     "self of one family": (
         GOOD.replace("{kind: rubric, models: [j]}", "{kind: self, models: [j]}"),
         8,
@@ -434,3 +440,30 @@ def test_lines_are_those_of_the_keys() -> None:
     assert document.value == {"a": {"b": [1, {"c": 2}]}}
     places = [("a",), ("a", "b"), ("a", "b", 1), ("a", "b", 1, "c"), ("a", "b", 9, "z"), ("q",)]
     assert [document.place(p) for p in places] == ["f:1", "f:2", "f:4", "f:4", "f:2", "f:1"]
+
+
+# -- who judges
+
+
+def _self(folder: Path, **judge: Any) -> Settings:
+    models = {
+        name: {"endpoint": "local", "family": name[0]} for name in ("a1", "a2", "b", "c", "d")
+    }
+    return settings(folder, models=models, judge={"kind": "self", **judge})
+
+
+@pytest.mark.parametrize(
+    ("judge", "members"),
+    [
+        ({}, ["a1", "b", "c"]),
+        ({"models": ["d", "a2", "a1", "c", "b", "d"]}, ["d", "a2", "a1", "c", "b"]),
+    ],
+    ids=["chosen", "named"],
+)
+def test_a_pool_that_judges_itself_pins_who_does(
+    tmp_path: Path, judge: dict[str, Any], members: list[str]
+) -> None:
+    chosen = _self(tmp_path, **judge)
+    assert [model.name for model in judging(chosen, chosen.form.judge)] == members
+    pinned: Any = pins_of(chosen, suite(), space_of(chosen), TableJudge(), None)
+    assert pinned["judge"] == {"kind": "self", "models": members, "digest": "judge"}

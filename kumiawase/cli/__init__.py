@@ -13,7 +13,7 @@ from data.errors import KumiawaseError, UserError
 # Verb → its line in --help. The module kumiawase.cli.<verb> holds the rest and its imports.
 VERBS = {
     "init": "Write a kumiawase.yaml for the models found.",
-    "doctor": "Find out how every model of kumiawase.yaml wants to be asked.",
+    "doctor": "Find out how every model wants to be asked.",
     "search": "Search for the best ensemble; again to go on.",
     "rehearse": "The same search against simulated models.",
     "status": "What a study has done and spent.",

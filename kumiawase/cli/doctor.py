@@ -11,8 +11,9 @@ from kumiawase.cli import options
 
 @click.command("doctor")
 @options.config
+@options.storage
 @options.as_json
-def command(config: Path, as_json: bool) -> int:
+def command(config: Path, storage: str | None, as_json: bool) -> int:
     """Try every model of kumiawase.yaml as a search would use it.
 
     Some ten short requests find out how each server treats system turns, history, newlines,
@@ -24,7 +25,7 @@ def command(config: Path, as_json: bool) -> int:
 
     from kumiawase import checkup, licences, settings, tables
 
-    chosen = settings.load(config)
+    chosen = settings.load(config, storage=storage)
     found = asyncio.run(checkup.examine(chosen))
     if as_json:
         options.print_json([asdict(one) for one in found])

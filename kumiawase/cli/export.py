@@ -35,7 +35,7 @@ def write(settings: object, id_: str | None, file: Path) -> str:
     from db.leaderboard import rank
     from endpoints.dialects.learned import folds
     from kumiawase import licences, reading
-    from kumiawase.export import bundle
+    from kumiawase.export import bundle, pinned
     from kumiawase.settings import Settings
 
     assert isinstance(settings, Settings)
@@ -49,6 +49,7 @@ def write(settings: object, id_: str | None, file: Path) -> str:
                 place=f"study {settings.study!r}",
                 remedy="name one by its ID",
             )
+        pinned.check(settings, store.pins(settings.study), rows[0].ensemble)
         folding = frozenset(
             name
             for name, model in settings.models.items()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kumiawase.settings import Settings
 
 TRIALS = 40
+SETTINGS = "kumiawase.yaml"
 NOTICE = (
     "Rehearsal: the models are simulated. Their names are invented, and their scores say nothing"
     " about any real model."
@@ -33,7 +34,7 @@ NOTICE = (
 @click.option(
     "-o",
     "file",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     default=Path("best.yaml"),
     show_default=True,
     help="File for the best ensemble.",
@@ -45,6 +46,7 @@ NOTICE = (
 @click.option(
     "--log", type=click.Path(path_type=Path), help="Write a JSON line for each request served."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
 def command(
     seed: int,
     trials: int,
@@ -53,19 +55,29 @@ def command(
     serve: int | None,
     time_scale: float | None,
     log: Path | None,
+    as_json: bool,
 ) -> int:
     """Run the same search against simulated models: no key, model or GPU needed.
 
     Ends with the leaderboard, the distance to the best ensemble known of the simulated pool, and
     the winner written to a file.
     """
+    from kumiawase.cli.export import write
+    from kumiawase.cli.leaderboard import show
     from kumiawase.rehearsal.pool import Pool
 
     click.echo(NOTICE, err=True)
     if serve is not None:
         _serve(Pool(seed), serve, time_scale, log)
         return 0
-    return _rehearse(Pool(seed), trials, folder, file, time_scale, log)
+    _spare(file)
+    chosen, code = _search(Pool(seed), trials, folder, time_scale, log)
+    show(chosen, as_json=as_json)
+    if code in (0, 3):
+        _distance(Pool(seed), chosen, err=as_json)
+        click.echo(write(chosen, None, file), err=True)
+        click.echo(f"look further with: kumiawase show 0 -c {folder / SETTINGS}", err=True)
+    return code
 
 
 def _serve(pool: Pool, port: int, time_scale: float | None, log: Path | None) -> None:
@@ -81,21 +93,33 @@ def _serve(pool: Pool, port: int, time_scale: float | None, log: Path | None) ->
         ) from None
 
 
-def _rehearse(
-    pool: Pool, trials: int, folder: Path, file: Path, time_scale: float | None, log: Path | None
-) -> int:
+def _spare(file: Path) -> None:
+    """Refuse to replace a file that no rehearsal wrote: the ensemble of a real search."""
+    from data.errors import ConfigError
+    from kumiawase.export import bundle
+    from kumiawase.rehearsal.config import STUDY
+
+    if file.is_file() and not bundle.study_of(file).startswith(STUDY):
+        raise ConfigError(
+            "is there already, and no rehearsal wrote it",
+            place=str(file),
+            remedy="name another file with -o FILE",
+        )
+
+
+def _search(
+    pool: Pool, trials: int, folder: Path, time_scale: float | None, log: Path | None
+) -> tuple[Settings, int]:
     import asyncio
 
     from data.errors import StudyError
     from kumiawase import running, settings
-    from kumiawase.cli.export import write
-    from kumiawase.cli.leaderboard import show
     from kumiawase.export.bundle import dump
     from kumiawase.rehearsal.config import config
 
     folder.mkdir(parents=True, exist_ok=True)
     with _served(pool.seed, time_scale, log) as base_url:
-        written = folder / "kumiawase.yaml"
+        written = folder / SETTINGS
         again = f"kumiawase rehearse --seed {pool.seed} --serve PORT"
         head = f"# {NOTICE}\n# Serve the pool again: {again}\n"
         written.write_text(head + dump(config(pool, base_url, trials=trials)), encoding="utf-8")
@@ -105,12 +129,7 @@ def _rehearse(
         except StudyError as error:
             remedy = f"remove the folder {folder}, or name another with --folder"
             raise StudyError(error.fault, place=error.place, remedy=remedy) from None
-    show(chosen)
-    if code in (0, 3):
-        _distance(pool, chosen)
-        click.echo(write(chosen, None, file), err=True)
-        click.echo(f"look further with: kumiawase show 0 -c {written}", err=True)
-    return code
+    return chosen, code
 
 
 @contextlib.contextmanager
@@ -137,7 +156,7 @@ def _served(seed: int, time_scale: float | None, log: Path | None) -> Iterator[s
             process.terminate()
 
 
-def _distance(pool: Pool, chosen: Settings) -> None:
+def _distance(pool: Pool, chosen: Settings, *, err: bool) -> None:
     """Say how far the winner is from the best ensemble known, without noise."""
     from db.leaderboard import rank
     from kumiawase import reading
@@ -151,5 +170,6 @@ def _distance(pool: Pool, chosen: Settings) -> None:
     found = pool.quality(best.ensemble)
     click.echo(
         f"true quality of the winner {found:.2f}; best known {worth:.2f} ({known.label});"
-        f" distance {worth - found:.2f} of 10"
+        f" distance {worth - found:.2f} of 10",
+        err=err,
     )

@@ -130,7 +130,7 @@ def read(file: Path) -> Bundle:
     Raises:
         ConfigError: It is none, or a prompt's text does not fit its digest.
     """
-    found = yaml_lines.load(file)
+    found = yaml_lines.load(file, written_by="kumiawase export -o FILE")
     if not isinstance(found.value, dict) or "ensemble" not in found.value:
         raise ConfigError(
             "is no exported ensemble", place=str(file), remedy="write one with `kumiawase export`"
@@ -147,6 +147,17 @@ def read(file: Path) -> Bundle:
                 remedy="export the ensemble again",
             )
     return _bundle(form, found, file.resolve().parent)
+
+
+def study_of(file: Path) -> str:
+    """Return the name of the study an exported file came from; empty for any other file."""
+    try:
+        value = yaml_lines.load(file).value
+    except ConfigError:
+        return ""
+    provenance = value.get("provenance") if isinstance(value, dict) else None
+    study = provenance.get("study") if isinstance(provenance, dict) else None
+    return study if isinstance(study, str) else ""
 
 
 def _bundle(form: _Form, found: yaml_lines.Document, folder: Path) -> Bundle:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kumiawase.rehearsal.pool import DISCOVERER, JUDGES, Pool
 
-FOLDER = "rehearsal"
+STUDY = "rehearsal-"  # what the studies of all rehearsals begin with
 CONCURRENCY = 64
 
 
@@ -20,7 +20,7 @@ def config(pool: Pool, base_url: str, *, trials: int) -> dict[str, Any]:
     """
     judge, report_judge = JUDGES
     return {
-        "study": f"rehearsal-{pool.seed}",
+        "study": f"{STUDY}{pool.seed}",
         "storage": "sqlite:///kumiawase.sqlite",
         "endpoints": {
             "simulated": {
