@@ -20,9 +20,10 @@ from data.errors import (
 )
 from data.observer import Observer
 from endpoints import ledger
+from endpoints.breaker import FIRST_PROBE
 from endpoints.endpoint import Endpoint
 from endpoints.request import Attempt, Completion, CompletionStore, Meter, Request
-from endpoints.scheduler import EndpointQueue
+from endpoints.scheduler import EndpointQueue, Slot
 from endpoints.specs import EndpointSpec, ModelSpec
 
 ATTEMPTS = 6  # of one request in all, and of these
@@ -78,8 +79,10 @@ class Completions:
         store: Keeps completions and attempts.
         meter: Knows what may still be spent.
         study: Which study the attempts are charged to.
-        observer: Hears `AttemptSettled` and `EndpointPaused`.
+        observer: Hears `AttemptSettled`, `EndpointPaused`, and the scheduler's `ModelAway` and
+            `ModelBack`.
         jitter: Source of the backoff's randomness.
+        first_probe: Seconds until a model that does not answer is tried again.
     """
 
     def __init__(
@@ -91,10 +94,19 @@ class Completions:
         study: str,
         observer: Observer,
         jitter: random.Random | None = None,
+        first_probe: float = FIRST_PROBE,
     ) -> None:
         self._models = models
         self._endpoints = endpoints
-        self._queues = {name: EndpointQueue(e.spec) for name, e in endpoints.items()}
+        self._queues = {
+            name: EndpointQueue(
+                endpoint.spec,
+                {model.served_name for model in models.values() if model.endpoint == name},
+                observer.notice,
+                first_probe,
+            )
+            for name, endpoint in endpoints.items()
+        }
         self._store = store
         self._meter = meter
         self._study = study
@@ -232,17 +244,25 @@ class Completions:
         flight.failed += 1
         flight.empty += isinstance(error, EmptyReplyError)
         endpoint = self._endpoints[flight.attempt.endpoint]
-        unmet = isinstance(error, ConnectionFailedError) and not endpoint.answered
-        if unmet and flight.failed >= FIRST_CONTACTS:
-            raise EndpointError(
+        if endpoint.answered or not isinstance(error, ConnectionFailedError):
+            return
+        queue, name = self._queues[endpoint.spec.name], self._served(flight)
+        if max(flight.failed, 1 + queue.probes(name)) >= FIRST_CONTACTS:
+            nobody = EndpointError(
                 f"nobody answers at {endpoint.spec.shown} ({error})",
                 place=f"endpoint {endpoint.spec.name}",
                 remedy="start the server or correct base_url",
-            ) from error
+            )
+            queue.fail(name, nobody)
+            raise nobody from error
 
     def _spent(self, flight: _Flight) -> bool:
         out = flight.failed >= ATTEMPTS or flight.empty >= EMPTY_ATTEMPTS
-        return out or not flight.waiters or self._closing
+        away = self._queues[flight.attempt.endpoint].given_up(self._served(flight))
+        return out or away or not flight.waiters or self._closing
+
+    def _served(self, flight: _Flight) -> str:
+        return self._models[flight.request.model].served_name
 
     def _backoff(self, failed: int) -> float:
         return self._jitter.uniform(0, min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (failed - 1)))
@@ -273,7 +293,7 @@ class Completions:
         completion = None
         queue = self._queues[flight.attempt.endpoint]
         try:
-            async with queue.slot():
+            async with queue.slot(self._served(flight)) as slot:
                 self._meter.reserve(flight.request)  # now: a queue sets no budget aside
                 flight.sent = True
                 line = replace(flight.attempt, started=time.time(), outcome="sent")
@@ -282,13 +302,13 @@ class Completions:
                     return stored
                 flight.attempt = line
                 await queue.clear()  # a pause may have begun during the claim
-                completion = await self._send(flight)
+                completion = await self._send(flight, slot)
         finally:  # outside the slot: the next request need not wait for our commit
             if flight.attempt.outcome != "unsent":
                 await self._store.settle(flight.attempt, completion)
         return completion
 
-    async def _send(self, flight: _Flight) -> Completion:
+    async def _send(self, flight: _Flight, slot: Slot) -> Completion:
         request, line = flight.request, flight.attempt
         model, endpoint = self._models[request.model], self._endpoints[line.endpoint]
         begun = time.monotonic()
@@ -297,6 +317,7 @@ class Completions:
         except RequestError as error:
             seconds = time.monotonic() - begun
             flight.attempt = ledger.failed(line, request, model, error, seconds)
+            slot.learn(error, seconds)
             self._pause(line.endpoint, error.retry_after or 0.0, error)
             raise
         except asyncio.CancelledError:
@@ -304,6 +325,7 @@ class Completions:
             flight.attempt = ledger.failed(line, request, model, None, seconds)
             raise
         seconds = time.monotonic() - begun
+        slot.learn(None, seconds)
         flight.attempt, completion = ledger.succeeded(line, request, model, reply, seconds)
         return completion
 

@@ -23,6 +23,7 @@ class EndpointSpec:
         identity: What stands for the server in keys and pins: its base URL unless the user says
             that another address is the same server.
         token_limit_param: The name under which a reply's bound is sent; `auto` finds out.
+        resident: Models the host holds at a time, where it must unload one to load another.
     """
 
     name: str
@@ -33,6 +34,7 @@ class EndpointSpec:
     timeout: float = 180.0
     identity: str = ""
     token_limit_param: TokenLimitParam = "auto"
+    resident: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))

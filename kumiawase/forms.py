@@ -34,6 +34,7 @@ class EndpointForm(_Form):
     headers: dict[str, str] = Field(default_factory=dict)
     max_concurrency: int = Field(default=16, ge=1, le=4096)
     timeout: float = Field(default=180, gt=0, le=86_400)
+    resident: int | None = Field(default=None, ge=1, le=1024)
     identity: str = ""
     token_limit_param: TokenLimitParam = "auto"
 

@@ -33,7 +33,6 @@ _NOT_YET = {
     "hours": "limit of the budget",
     "until": "limit of the budget",
     "notify": "section",
-    "resident": "setting of an endpoint",
     "usd_per_hour": "setting of an endpoint",
 }
 
@@ -205,6 +204,7 @@ def endpoint_spec(name: str, form: EndpointForm) -> EndpointSpec:
         timeout=form.timeout,
         identity=form.identity,
         token_limit_param=form.token_limit_param,
+        resident=form.resident,
     )
 
 

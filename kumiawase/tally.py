@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from endpoints.completions import AttemptSettled, EndpointPaused
+from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.tokens import TokenizerLost
 from optimizer.evaluation import ItemDone, Outcome
 from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted, TrialStarted
@@ -97,6 +98,8 @@ class Tally:
                 self.news(f"endpoint {endpoint} asked for {seconds:.0f} s of rest ({reason})")
             case TokenizerLost(model, reason):
                 self.news(f"{model}: its server no longer counts tokens ({reason}); estimated")
+            case ModelAway() | ModelBack():
+                self.news(_health(event))
 
     def _enter(self, name: str, ensembles: int) -> None:
         self.phase, self.wanted, self.phase_begun = name, ensembles, self.clock()
@@ -117,3 +120,10 @@ class Tally:
         if best is None or best.value is None or outcome.value > best.value:
             self.incumbent = outcome
             self.news(f"incumbent {10 * outcome.value:.2f}: {outcome.ensemble.label}")
+
+
+def _health(event: ModelAway | ModelBack) -> str:
+    where = f"{event.model} at {event.endpoint}"
+    if isinstance(event, ModelBack):
+        return f"{where} answers again"
+    return f"{where} does not answer ({event.reason}); trying it now and then"

@@ -35,6 +35,7 @@ from optimizer.proposers.discovery import Discovery
 from optimizer.sampler import tpe
 from optimizer.search import Plan, Search
 from optimizer.space import Space
+from optimizer.stepping import Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,9 @@ async def _session(
     tokens = Tokens(settings.models, completions.endpoints, facts, observer)
     engine = engine_of(settings, completions, Fitter(tokens, facts, completions.known))
 
+    shared = any(spec.resident is not None for spec in settings.endpoints.values())
+    together = Together() if shared else None
+
     def evaluator(half: Split, judged_by: Judge) -> Evaluator:
         return Evaluator(
             store,
@@ -216,6 +220,7 @@ async def _session(
             study=settings.study,
             seed=form.search.seed,
             observer=observer,
+            together=together,
         )
 
     on_search = evaluator("search", judge)

@@ -23,6 +23,7 @@ from moa.engine import Engine
 from moa.ensemble import Ensemble
 from optimizer import racing
 from optimizer.racing import Standing
+from optimizer.stepping import Together
 
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
@@ -142,6 +143,7 @@ class Evaluator:
         study: Name of the study.
         seed: Decides the order of the items.
         observer: Hears of each item.
+        together: Where a host holds only some of the models: racing trials step with it.
     """
 
     def __init__(
@@ -155,7 +157,9 @@ class Evaluator:
         study: str,
         seed: int,
         observer: Observer,
+        together: Together | None = None,
     ) -> None:
+        self._together = together
         self._store = store
         self._engine = engine
         self._judge = judge
@@ -215,9 +219,24 @@ class Evaluator:
         incumbent: Callable[[], Outcome | None] | None,
     ) -> Outcome | None:
         """Answer and judge the items, look by look; return the incumbent it cannot beat."""
+        if incumbent is None or self._together is None:
+            return await self._race(record, progress, ensemble, incumbent, None)
+        with self._together.member():
+            return await self._race(record, progress, ensemble, incumbent, self._together)
+
+    async def _race(
+        self,
+        record: Evaluation,
+        progress: _Progress,
+        ensemble: Ensemble,
+        incumbent: Callable[[], Outcome | None] | None,
+        together: Together | None,
+    ) -> Outcome | None:
         looks = racing.looks(self.items) if incumbent else [len(self.items)]
         begun = 0
         for look in looks:
+            if together is not None:
+                await together.step()
             await self._answer_all(record, progress, ensemble, self.items[begun:look])
             begun = look
             best = incumbent() if incumbent and look < len(self.items) else None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.bound import Call, list_schedule, lower_bound
+from benchmarks.bound import Call, fewest_loads, list_schedule, lower_bound
 
 
 def best_possible(calls: Sequence[Call], limits: Mapping[str, int]) -> float:
@@ -113,3 +113,19 @@ def test_a_clairvoyant_schedule_comes_close() -> None:
 
     bound = lower_bound(calls, limits)
     assert bound <= list_schedule(calls, limits) <= 1.05 * bound
+
+
+@pytest.mark.parametrize(
+    ("chains", "loads"),
+    [
+        ([], 0),
+        (["a"], 1),
+        (["abc"], 3),
+        (["abc abc"], 5),  # the last of the first layer begins the second
+        (["abcd abcd a d"], 8),  # a b c d, c b a, d
+        (["ab b a", "b a b"], 4),  # each alone needs three
+        (["a b", "b a"], 3),
+    ],
+)
+def test_the_fewest_loads(chains: list[str], loads: int) -> None:
+    assert fewest_loads([[frozenset(s) for s in chain.split()] for chain in chains]) == loads

@@ -6,12 +6,14 @@ import asyncio
 import gc
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from data.errors import (
     BudgetSpentError,
@@ -23,10 +25,12 @@ from data.errors import (
     RequestError,
     ServerFailedError,
     StoreError,
+    TimedOutError,
 )
 from endpoints.completions import AttemptSettled, Completions, EndpointPaused
 from endpoints.endpoint import Endpoint
-from endpoints.request import Attempt, Completion, Request
+from endpoints.request import Attempt, Completion, Message, Request
+from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.specs import EndpointSpec, ModelSpec
 from tests.support.fake_endpoint import (
     FakeEndpoint,
@@ -87,7 +91,7 @@ async def desk(
         store, meter, listener = store or MemoryStore(), MemoryMeter(limit), Listener()
         jitter = NoWait()
         completions = Completions(
-            {"a": model}, {"local": endpoint}, store, meter, "study", listener, jitter
+            {"a": model}, {"local": endpoint}, store, meter, "study", listener, jitter, 0.01
         )
         yield Desk(fake, completions, store, meter, listener, jitter)
         await completions.close(grace)
@@ -485,3 +489,124 @@ async def test_closing_ends_the_tries() -> None:
         with pytest.raises(ServerFailedError):
             await waiting
     assert len(d.fake.calls) == 1
+
+
+def by_model(**handlers: Handler) -> Handler:
+    """Reply as the handler does that is named like the model."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return await handlers[(await request.json())["model"]](request)
+
+    return handler
+
+
+@dataclass(slots=True)
+class Pool:
+    """Models behind one server, and what was said of them."""
+
+    fake: FakeEndpoint
+    completions: Completions
+    listener: Listener
+    store: MemoryStore
+    jitter: NoWait
+
+    async def layer(self, question: int, models: str) -> list[Completion | BaseException]:
+        said: tuple[Message, ...] = ({"role": "user", "content": f"{question}番の首都は？"},)
+        asked = (replace(ASK, model=model, messages=said) for model in models)
+        return await asyncio.gather(
+            *(self.completions.complete(request) for request in asked), return_exceptions=True
+        )
+
+
+@asynccontextmanager
+async def pool(default: Handler, models: str, **spec: Any) -> AsyncIterator[Pool]:
+    async with fake_endpoint() as fake:
+        fake.default = default
+        endpoint = Endpoint(EndpointSpec("local", fake.url, **spec))
+        specs = {name: ModelSpec(name, "local", name, name) for name in models}
+        listener, store, jitter = Listener(), MemoryStore(), NoWait()
+        completions = Completions(
+            specs, {"local": endpoint}, store, MemoryMeter(), "study", listener, jitter, 60.0
+        )
+        yield Pool(fake, completions, listener, store, jitter)
+        await completions.close(0)
+
+
+async def test_a_dead_proposer_costs_one_deadline_and_not_one_a_question() -> None:
+    """A hundred questions; the dead one shares its endpoint with two that answer."""
+    never = waits(asyncio.Event(), BUSY)
+    answers = by_model(a=says("一"), d=never, b=says("二"))
+    async with pool(answers, "adb", timeout=1.0) as p:
+        begun = time.monotonic()
+        layers = await asyncio.gather(*(p.layer(question, "adb") for question in range(100)))
+        again = await p.layer(100, "adb")
+        seconds = time.monotonic() - begun
+    for first, second, third in [*layers, again]:
+        assert isinstance(first, Completion)
+        assert isinstance(second, TimedOutError)
+        assert isinstance(third, Completion)
+    assert 1.0 <= seconds < 5.0  # a hundred in 16 slots would take 7, tried six times each 42
+    dead = [call for call in p.fake.calls if call.body["model"] == "d"]
+    assert len(dead) <= 16
+    assert len(p.jitter.most) <= 1  # all but the first to fail know that it is of no use
+    assert p.listener.events.count(ModelAway("d", "local", "no whole reply within 1 s")) == 1
+    assert [a.outcome for a in p.store.attempts.values() if a.model == "d"] == (
+        ["timeout"] * len(dead)
+    )
+
+
+async def test_the_others_do_not_wait_for_the_dead() -> None:
+    answers = by_model(a=says("一"), d=waits(asyncio.Event(), BUSY))
+    async with pool(answers, "ad", timeout=30.0, max_concurrency=4) as p:
+        dead = [asyncio.create_task(p.layer(question, "d")) for question in range(20)]
+        await p.fake.arrived(3)
+        async with asyncio.timeout(10):
+            layers = await asyncio.gather(*(p.layer(question, "a") for question in range(50)))
+        assert all(isinstance(reply, Completion) for layer in layers for reply in layer)
+        for task in dead:
+            task.cancel()
+
+
+async def test_a_server_that_comes_back_in_time_loses_no_question() -> None:
+    async with desk(says("一"), *[breaks()] * 8, max_concurrency=2, timeout=20) as d:
+        await d.completions.complete(ASK)
+        asked = [d.ask(replace(ASK, draw=draw)) for draw in range(1, 30)]
+        assert [(await task).text for task in asked] == ["はい。"] * 29
+    assert ModelBack("served-a", "local") in d.listener.events
+    assert len(d.fake.calls) == 30 + 8
+
+
+async def test_nobody_at_the_first_contact_is_told_to_all_at_once() -> None:
+    async with desk(max_concurrency=4) as d:
+        d.fake.default = breaks()
+        got = await asyncio.gather(
+            *(d.ask(replace(ASK, draw=draw)) for draw in range(50)), return_exceptions=True
+        )
+    assert {type(error) for error in got} == {EndpointError}
+    assert len(d.fake.calls) < 15
+
+
+def at_most(limit: int) -> Handler:
+    """Refuse what comes while so many requests are being answered."""
+    running = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal running
+        if running >= limit:
+            return await sends(b"", 429, {"Retry-After-Ms": "5"})(request)
+        running += 1
+        try:
+            await asyncio.sleep(0.005)
+            return await says("はい。")(request)
+        finally:
+            running -= 1
+
+    return handler
+
+
+async def test_a_server_that_bears_less_is_sent_less() -> None:
+    async with desk(max_concurrency=32) as d:
+        d.fake.default = at_most(8)
+        await asyncio.gather(*(d.ask(replace(ASK, draw=draw)) for draw in range(400)))
+    assert d.store.outcomes.count("ok") == 400
+    assert d.store.outcomes.count("rate_limited") < 150
