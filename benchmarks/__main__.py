@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import bench_help, bench_schedule
+from benchmarks import bench_call, bench_help, bench_replay, bench_resident, bench_schedule
 from benchmarks.ratio import Ratio
 
 BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "help": bench_help.run,
+    "call": bench_call.run,
+    "replay": bench_replay.run,
     "schedule": bench_schedule.run,
+    "resident": bench_resident.run,
 }
 
 

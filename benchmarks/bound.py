@@ -84,6 +84,36 @@ def _endpoint_bound(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]], slo
     return best
 
 
+def fewest_loads(chains: Sequence[Sequence[frozenset[str]]]) -> int:
+    """Return how often a host that holds one model must load one, at the least.
+
+    Args:
+        chains: Each a row of stages, and a stage the models that must all have answered before
+            the next begins. However many items go through a chain, they can go together.
+    """
+    reached = {tuple(tuple(chain) for chain in chains)}
+    loads = 0
+    while not any(all(not chain for chain in state) for state in reached):
+        models = {m for state in reached for chain in state for stage in chain[:1] for m in stage}
+        reached = {
+            tuple(_served(chain, model) for chain in state)
+            for state in reached
+            for model in models
+        }
+        loads += 1
+    return loads
+
+
+def _served(chain: tuple[frozenset[str], ...], model: str) -> tuple[frozenset[str], ...]:
+    """Return what is left of a chain once a model has answered all that it can."""
+    while chain and model in chain[0]:
+        rest = chain[0] - {model}
+        if rest:
+            return (rest, *chain[1:])
+        chain = chain[1:]
+    return chain
+
+
 def list_schedule(calls: Sequence[Call], limits: Mapping[str, int]) -> float:
     """Return the time of a schedule that knows all service times: longest tail first.
 

@@ -30,5 +30,8 @@ class Ratio:
     def lines(self) -> list[str]:
         """Return the ratio as text."""
         verdict = "met" if self.met else "MISSED"
-        first = f"{self.what} / {self.floor} = {self.value:.2f}   goal <= {self.goal:g}: {verdict}"
-        return [first, *(f"    {note}" for note in self.notes)]
+        ratio = f"{self.what} / {self.floor} = {self.value:.3f}"
+        return [
+            f"{ratio}   goal <= {self.goal:.4g}: {verdict}",
+            *(f"    {note}" for note in self.notes),
+        ]
