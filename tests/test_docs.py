@@ -36,3 +36,10 @@ def test_every_link_to_a_file_leads_somewhere(path: object) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
+def test_no_placeholder_is_left(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert not re.findall(r"^@\w+@$", text, flags=re.MULTILINE)
+    assert text.count("held-out items") >= 2  # the outputs are really there

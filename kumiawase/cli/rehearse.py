@@ -76,8 +76,18 @@ def command(
     if code in (0, 3):
         _distance(Pool(seed), chosen, err=as_json)
         click.echo(write(chosen, None, file), err=True)
-        click.echo(f"look further with: kumiawase show 0 -c {folder / SETTINGS}", err=True)
+        click.echo(_hint(chosen, seed, folder, file), err=True)
     return code
+
+
+def _hint(chosen: Settings, seed: int, folder: Path, file: Path) -> str:
+    """Return how to look at the winner, and how to ask it."""
+    port = chosen.endpoints["simulated"].base_url.rpartition(":")[2].partition("/")[0]
+    return (
+        f"look at it: kumiawase show -c {folder / SETTINGS}\n"
+        f"ask it: kumiawase rehearse --seed {seed} --serve {port} & kumiawase ask {file} 質問\n"
+        "(after `make rehearse` the program is .venv/bin/kumiawase)"
+    )
 
 
 def _serve(pool: Pool, port: int, time_scale: float | None, log: Path | None) -> None:
