@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import tokenizers
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,13 +189,18 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
     assert "\n" not in line
 
 
-def test_a_missing_library_is_one_line(tmp_path: Path) -> None:
-    try:
-        importlib.import_module("tokenizers")
-    except ImportError:
-        pass
-    else:
-        pytest.skip("tokenizers is installed")
+def test_a_tokenizers_file_counts(tmp_path: Path) -> None:
+    words = {"[UNK]": 0, "東京": 1, "は": 2, "首都": 3}
+    file = tmp_path / "tokenizer.json"
+    built = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    built.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    built.save(str(file))
+    assert tokenizer(str(file))("東京 は 首都 です") == 4
+    assert tokenizer(str(file))("は \ud800") == 2  # a lone surrogate stops nothing
+
+
+def test_a_missing_library_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)  # as where it is not installed
     path = tmp_path / "tokenizer.json"
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"needs the library `tokenizers`; install kumiawase"):
