@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from db.facts import Frozen, Served
@@ -32,6 +32,12 @@ class StudyFacts:
         """Return the frozen facts of a model."""
         known = self._frozen.get(model)
         return known.facts if known else self.found.get(model, ModelFacts())
+
+    async def freeze(self, models: Iterable[str]) -> None:
+        """Write down for ever what was assumed of models; first facts stay."""
+        found = {model: (self.served[model], self.found[model]) for model in models}
+        if found:
+            await self.store.freeze(self.study, found)
 
     def corrections(self, model: str) -> tuple[Window, ...]:
         """Return the windows that overflows taught, oldest first."""

@@ -46,6 +46,7 @@ class Breaker:
         self.due = float("-inf")  # when the next probe may go
         self.last: TransientError | None = None
         self._since: float | None = None
+        self._failed = float("-inf")
         self._failures = 0
 
     def admits(self, now: float) -> bool:
@@ -73,9 +74,11 @@ class Breaker:
             self._close()
             return
         self.last = error
+        if self._since is None or sent - self._failed > 2 * LONGEST_PROBE:
+            # Nobody asked meanwhile, for a pause or another model's turn: that was no silence.
+            self._since, self._failures = max(sent, self._heard), 0
         self._failures += 1
-        if self._since is None:
-            self._since = max(sent, self._heard)
+        self._failed = now
         self._judge(error, now, probe=probe, waiting=waiting)
 
     def _judge(self, error: TransientError, now: float, *, probe: bool, waiting: int) -> None:

@@ -134,6 +134,10 @@ class Completions:
         key = self.key(request)
         return key in self._flights or self._store.get(key) is not None
 
+    def answered(self, model: str) -> bool:
+        """Return whether a model's endpoint has answered anything in this process."""
+        return self._endpoints[self._models[model].endpoint].answered
+
     async def complete(self, request: Request) -> Completion:
         """Return the completion of a request, kept or new.
 
@@ -301,12 +305,20 @@ class Completions:
                 if stored is not None:
                     return stored
                 flight.attempt = line
-                await queue.clear()  # a pause may have begun during the claim
+                await self._clear(flight, queue)
                 completion = await self._send(flight, slot)
         finally:  # outside the slot: the next request need not wait for our commit
             if flight.attempt.outcome != "unsent":
                 await self._store.settle(flight.attempt, completion)
         return completion
+
+    async def _clear(self, flight: _Flight, queue: EndpointQueue) -> None:
+        """Wait for the end of a pause that may have begun during the claim."""
+        try:
+            await queue.clear()
+        except asyncio.CancelledError:
+            flight.attempt = replace(flight.attempt, outcome="cancelled", detail="never sent")
+            raise
 
     async def _send(self, flight: _Flight, slot: Slot) -> Completion:
         request, line = flight.request, flight.attempt

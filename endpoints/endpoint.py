@@ -119,7 +119,8 @@ class Endpoint:
                 dialect = better
                 refused.add(better)
             else:
-                await self.dialects.learn(served, dialect)
+                if len(refused) > 1:  # an older request's form teaches nothing
+                    await self.dialects.learn(served, dialect)
                 return reply
 
     async def _say(self, body: Mapping[str, Any]) -> Reply:

@@ -57,6 +57,8 @@ class Residence:
             best = max(others, key=lambda lane: lane.waited(now))
             others.remove(best)
             self._resident[best] = now
+        if not others:
+            self._leaving = None  # nobody wants the place any more
         return [lane for lane in self._resident if lane is not self._leaving]
 
     def _make_room(self, now: float) -> bool:

@@ -246,7 +246,9 @@ class EndpointQueue:
             return
         due = self._resume
         if due <= now:
-            probes = [x.breaker.due for x in waiting if x.breaker.open and not x.breaker.probing]
+            asleep = (x.breaker for x in waiting if x.breaker.open and not x.breaker.probing)
+            # One that is due already waits for its host, and for no time of its own.
+            probes = [breaker.due for breaker in asleep if breaker.due > now]
             due = min([*probes, self._residence.due if self._residence else _FOREVER])
         if now < due < _FOREVER:
             self._timer = asyncio.get_running_loop().call_later(due - now, self._dispatch)

@@ -22,10 +22,16 @@ class Knowledge:
 
     facts: StudyFacts
     tokens: Tokens
+    completions: Completions
 
     async def keep(self) -> None:
-        """Keep the ratios that this run has learned, for the studies to come."""
+        """Keep the ratios that this run has learned, for the studies to come.
+
+        What was assumed of a model whose server told nothing at the start, and answered later, is
+        frozen as it was: its replies were paid under it.
+        """
         await self.facts.learn(self.tokens.learned())
+        await self.facts.freeze(filter(self.completions.answered, self.facts.found))
 
 
 async def facts_of(settings: Settings, store: Store, completions: Completions) -> StudyFacts:

@@ -244,7 +244,7 @@ async def _session(
         discovery=_discovery(settings, space, store, completions),
         observer=observer,
     )
-    return Session(store, search, budget, archive.tried, Knowledge(facts, tokens))
+    return Session(store, search, budget, archive.tried, Knowledge(facts, tokens, completions))
 
 
 def _discovery(

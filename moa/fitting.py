@@ -8,6 +8,7 @@ docs/design/engine.md says why every request is built in one way only.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -96,7 +97,8 @@ class Fitter:
         request, before = fitted.request, fitted.window
         if fitted.hopeless and not _smaller(error, before):
             return None
-        needed = _corrected(before, request, self._estimate(request), error)
+        count = self._estimate(request) + _tools(request)
+        needed = _corrected(before, request, count, error)
         async with self._learning:
             newest = self._windows(request.model)[-1]
             if newest == before or newest is None or not newest.within(needed):
@@ -241,7 +243,12 @@ def _beginning(text: str, characters: int) -> str:
 
 
 def _frame(request: Request) -> int:
-    return PER_PROMPT + PER_MESSAGE * len(request.messages)
+    return PER_PROMPT + PER_MESSAGE * len(request.messages) + _tools(request)
+
+
+def _tools(request: Request) -> int:
+    """Return at most how many tokens the tools make that are sent as such: their bytes."""
+    return _size(json.dumps(request.tools, ensure_ascii=False)) if request.tools else 0
 
 
 def _size(text: str) -> int:

@@ -143,6 +143,9 @@ class Evaluator:
         study: Name of the study.
         seed: Decides the order of the items.
         observer: Hears of each item.
+
+    Attributes:
+        answered: Items answered and judged so far, of all ensembles.
         together: Where a host holds only some of the models: racing trials step with it.
     """
 
@@ -167,6 +170,7 @@ class Evaluator:
         self._half = half
         self._study = study
         self._observer = observer
+        self.answered = 0
         self.items = stratified(suite.half(half), seed)
         self._strata = {item.id: item.category for item in self.items}
 
@@ -265,6 +269,7 @@ class Evaluator:
         except RequestError:
             return  # the item stays without a result; the ledger holds the reason
         progress.results[item.id] = await self._store.add(record.id, item, answer, scores)
+        self.answered += 1
         self._observer.notice(
             ItemDone(self._study, record.digest, item.id, progress.results[item.id].value)
         )

@@ -100,6 +100,7 @@ class Search:
         self._closed = 0
         self._failures = 0
         self._unconfirmed = 0
+        self._answered = 0
 
     async def run(self) -> End:
         """Search until the plan is done or the budget spent, then confirm.
@@ -231,7 +232,11 @@ class Search:
         return self._archive.incumbent
 
     def _after(self, outcome: Outcome) -> None:
-        self._failures = self._failures + 1 if outcome.state == "FAILED" else 0
+        answered = self._evaluator.answered
+        if outcome.state != "FAILED" or answered != self._answered:
+            self._failures = 0  # something answers: one dead model ends no search
+        self._failures += outcome.state == "FAILED"
+        self._answered = answered
         if self._failures >= STALLED:
             raise StalledError(
                 f"{STALLED} evaluations in a row found too few answers; `kumiawase status` says"

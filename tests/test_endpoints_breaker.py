@@ -115,3 +115,18 @@ def test_a_late_failure_of_an_older_request_is_no_probe() -> None:
     due = found.due
     fail(found, ConnectionFailedError("away"), 0.0, 0.5)
     assert (found.due, found.probes) == (due, 0)
+
+
+def test_time_in_which_nobody_asked_is_no_silence() -> None:
+    """A Retry-After of a deadline's length, or another model's turn on the host."""
+    found = breaker()
+    for _ in range(3):
+        fail(found, ServerFailedError("503"), 0.0, 0.1)
+    found.probing = True
+    found.learn(ServerFailedError("503"), 100.2, 100.3, probe=True, waiting=9)
+    assert found.open
+    assert not found.given_up
+    lone = breaker()
+    fail(lone, ConnectionFailedError("away"), 0.0, 0.1)
+    fail(lone, ConnectionFailedError("away"), 600.0, 600.1)
+    assert lone.admits(600.1)

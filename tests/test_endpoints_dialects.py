@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from data.errors import (
     ServerFailedError,
 )
 from endpoints.completions import Completions
+from endpoints.dialects.learned import Dialects
 from endpoints.dialects.wire import Dialect, folded
 from endpoints.endpoint import Endpoint
 from endpoints.listing import by_name, context_of
@@ -437,3 +439,12 @@ async def test_a_list_of_models_tells_the_context(entry: Any, context: int | Non
 
 def test_a_model_is_found_by_each_of_its_names() -> None:
     assert set(by_name([{"name": "a"}, {"id": "b", "aliases": ["c", 3]}, {}])) == {"a", "b", "c"}
+
+
+async def test_an_older_requests_form_takes_nothing_back() -> None:
+    """A first-layer request that was on its way has no system turn, and so teaches nothing."""
+    learned = Dialects(EndpointSpec("h", "http://127.0.0.1:9/v1"), (), None)
+    await learned.learn("m", replace(Dialect(), fold=True))
+    await learned.learn("m", replace(Dialect(), omitted=("seed",)))
+    assert learned.of("m").fold
+    assert learned.of("m").omitted == ("seed",)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import ConfigError
+from data.errors import ConfigError, ConnectionFailedError, RequestError
 from endpoints.residence import LINGER, Residence
 from endpoints.scheduler import EndpointQueue
 from endpoints.specs import EndpointSpec
@@ -139,3 +139,28 @@ def test_settings_say_how_many_models_a_host_holds(tmp_path: Path) -> None:
     file.write_text(CONFIG.replace("RESIDENT", "0"), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"kumiawase.yaml:2: .*resident"):
         load(file)
+
+
+def test_a_model_whose_place_nobody_wants_any_more_stays_at_hand() -> None:
+    a, b, c = Queue("a", 9), Queue("b", 1), Queue("c", 1, came=50.0)
+    residence = Residence(2, tenure=10.0)
+    residence.at_hand([a, b, c], 1.0)
+    b.waiting, b.held, b.idle_since = 0, 0, 40.0
+    a.held = 1
+    assert names(residence, [a, b, c], 60.0) == ["a", "c"]  # c took b's place, a need not go
+
+
+async def test_a_retry_whose_probe_was_due_long_ago_gets_its_turn_on_the_host() -> None:
+    spec = EndpointSpec("h", "http://127.0.0.1:9/v1", max_concurrency=4, resident=1)
+    queue = EndpointQueue(spec, ["a", "b"], first_probe=0.3)
+
+    async def call(model: str, error: RequestError | None, seconds: float) -> None:
+        async with queue.slot(model) as slot:
+            await asyncio.sleep(seconds)
+            slot.learn(error, seconds)
+
+    await asyncio.gather(*(call("b", ConnectionFailedError("x"), 0.01) for _ in range(3)))
+    retry = asyncio.create_task(call("b", None, 0.01))
+    await call("a", None, 0.7)  # takes the place for longer than the first probe's interval
+    async with asyncio.timeout(30):
+        await retry

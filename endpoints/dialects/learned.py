@@ -57,8 +57,11 @@ class Dialects:
         return self._settled(served_name, dialect) == dialect
 
     async def learn(self, served_name: str, dialect: Dialect) -> None:
-        """Ask a model in this dialect from now on."""
-        if dialect == self.of(served_name) or not self.allows(served_name, dialect):
+        """Ask a model in this dialect from now on, with what was learned before it."""
+        known = self.of(served_name)
+        omitted = tuple(dict.fromkeys((*known.omitted, *dialect.omitted)))
+        dialect = replace(dialect, fold=known.fold or dialect.fold, omitted=omitted)
+        if dialect == known or not self.allows(served_name, dialect):
             return
         self._known[served_name] = dialect
         if self._facts is not None:
