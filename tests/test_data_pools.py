@@ -8,7 +8,8 @@ import pytest
 
 from data import catalogue, pools
 from data.pools import Member, Pool
-from kumiawase import pooling, settings
+from kumiawase import settings
+from kumiawase.drafts import pools as presets
 
 POOLS = list(pools.load().values())
 MEMBERS = [pytest.param(p, m, id=f"{p.name}-{m.model}") for p in POOLS for m in p.members]
@@ -25,7 +26,7 @@ def test_a_member_is_in_the_catalogue_and_fits_it(pool: Pool, member: Member) ->
     assert entry.context is None or member.context <= entry.context
     assert (entry.template_family == "none") == bool(member.chat_template)
     assert entry.template_family != "none" or member.roles == ["proposer"]
-    assert not member.gguf or catalogue.find(pooling.served_name(member)) is entry
+    assert not member.gguf or catalogue.find(presets.served_name(member)) is entry
     assert member.servers[0] != "ollama" or member.gguf
     assert [m.model for m in pool.members].count(member.model) == 1
 
@@ -71,10 +72,10 @@ def test_the_laptop_pool_is_small_and_of_several_families() -> None:
 @pytest.mark.parametrize("pool", POOLS, ids=lambda pool: pool.name)
 def test_a_pool_is_written_as_settings(pool: Pool, tmp_path: Path) -> None:
     file = tmp_path / "kumiawase.yaml"
-    file.write_text(pooling.compose(pool), encoding="utf-8")
+    file.write_text(presets.compose(pool), encoding="utf-8")
     found = settings.load(file)
-    assert list(found.models) == pooling.names(pool)
-    assert {*found.proposers, *found.aggregators} == set(pooling.names(pool))
+    assert list(found.models) == presets.names(pool)
+    assert {*found.proposers, *found.aggregators} == set(presets.names(pool))
     for member, model in zip(pool.members, found.models.values(), strict=True):
         assert model.context == member.context
         assert model.family == member.entry.family
@@ -96,7 +97,7 @@ def _started(member: Member, text: str) -> bool:
 
 
 def test_ollama_is_one_server_however_many_models_it_holds() -> None:
-    text = pooling.compose(pools.load()["laptop"])
+    text = presets.compose(pools.load()["laptop"])
     assert text.count("base_url: http://127.0.0.1:11434/v1") == 1
     assert text.count("# ollama pull") == 2
 
@@ -112,11 +113,11 @@ def test_cards_of_80_gb(size: float, cards: int) -> None:
 def test_a_model_of_unknown_size_takes_unknown_cards() -> None:
     member = Member(model="openai/gpt-4o", context=4096, servers=["vllm"])
     assert (member.size_gb, member.gpus) == (None, None)
-    assert "size unknown;" in pooling.about(member)
+    assert "size unknown;" in presets.about(member)
 
 
 def test_the_plain_template_is_there_and_writes_real_newlines() -> None:
-    assert pooling.chat_templates(pools.load()["2024"]) == ["base_ja.jinja"]
+    assert presets.chat_templates(pools.load()["2024"]) == ["base_ja.jinja"]
     text = pools.chat_template("base_ja.jinja")
     outside = "".join(part.partition("}}")[2] for part in text.split("{{"))
     assert "\\n" in text

@@ -17,10 +17,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kumiawase import checkup, choosing, running, settings, starting
-from kumiawase.choosing import Candidate
+from kumiawase import checkup, running, settings
+from kumiawase.drafts import roles, servers
+from kumiawase.drafts.roles import Candidate
+from kumiawase.drafts.servers import Found
 from kumiawase.settings import Settings
-from kumiawase.starting import Found
 from tests.support import program
 from tests.support.fake_endpoint import FakeEndpoint, Handler, fake_endpoint, says, sends
 from tests.support.llama import llama_server, write_model
@@ -89,8 +90,8 @@ async def test_the_file_for_each_shape_loads_and_its_models_answer(
 ) -> None:
     listing, name, context = SHAPES[shape]
     async with serving(listing) as fake:
-        found = await starting.probe([fake.url])
-        chosen = written(tmp_path, starting.compose(found, openai=False))
+        found = await servers.probe([fake.url])
+        chosen = written(tmp_path, servers.compose(found, openai=False))
         findings = await checkup.examine(chosen)
     assert list(chosen.models) == [name]
     assert chosen.models[name].context == context
@@ -104,8 +105,8 @@ async def test_a_search_over_several_shapes_runs_on_the_file_as_it_is(tmp_path: 
             await stack.enter_async_context(serving(SHAPES[shape][0]))
             for shape in ("bare list", "404")
         ]
-        found = await starting.probe([fake.url for fake in fakes])
-        chosen = written(tmp_path, starting.compose(found, openai=False))
+        found = await servers.probe([fake.url for fake in fakes])
+        chosen = written(tmp_path, servers.compose(found, openai=False))
         assert len(chosen.proposers) == 2
         assert all(f.ok for f in await checkup.examine(chosen))
         assert await running.run(chosen) == 0
@@ -118,14 +119,14 @@ async def test_without_list_and_answer_there_is_a_template_with_the_address(
     tmp_path: Path,
 ) -> None:
     async with serving(NO_LIST, NO_LIST) as fake:
-        found = await starting.probe([fake.url])
-    chosen = written(tmp_path, starting.compose(found, openai=False))
+        found = await servers.probe([fake.url])
+    chosen = written(tmp_path, servers.compose(found, openai=False))
     assert [spec.base_url for spec in chosen.endpoints.values()] == [fake.url]
     assert list(chosen.models) == ["my-model"]
 
 
 def test_without_a_server_there_is_a_template(tmp_path: Path) -> None:
-    text = starting.compose([], openai=False)
+    text = servers.compose([], openai=False)
     assert text.startswith("# Fill in")
     assert written(tmp_path, text).proposers == ("my-model",)
 
@@ -142,14 +143,14 @@ def test_without_a_server_there_is_a_template(tmp_path: Path) -> None:
     ],
 )
 def test_an_address_is_taken_as_it_is_meant(given_: str, meant: str) -> None:
-    assert starting.base_url(given_) == meant
+    assert servers.base_url(given_) == meant
 
 
 # -- names
 
 
 def compose(*listed: dict[str, Any], url: str = "http://127.0.0.1:8000/v1") -> str:
-    return starting.compose([Found("local", url, listed)], openai=False)
+    return servers.compose([Found("local", url, listed)], openai=False)
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=6))
@@ -174,8 +175,8 @@ def test_names_that_mean_something_in_yaml_stay_names(tmp_path: Path) -> None:
 async def test_a_strange_name_is_searched_with(tmp_path: Path) -> None:
     name = "[/red]名: 'x' #1\n"
     async with serving(sends(models(name))) as fake:
-        found = await starting.probe([fake.url])
-    chosen = written(tmp_path, starting.compose(found, openai=False))
+        found = await servers.probe([fake.url])
+    chosen = written(tmp_path, servers.compose(found, openai=False))
     assert chosen.models[name].served_name == name
 
 
@@ -221,7 +222,7 @@ def test_conversions_are_found_in_the_catalogue(tmp_path: Path) -> None:
     ],
 )
 def test_the_family_of_an_unknown_name(name: str, family: str) -> None:
-    assert choosing.family_of(name) == family
+    assert roles.family_of(name) == family
 
 
 def test_an_unknown_family_is_written_so_that_it_can_be_corrected() -> None:
@@ -263,7 +264,7 @@ def test_what_is_no_chat_model_is_left_out(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gpt-4o", "gemma-3-27b-it", "clipper-7b", "imagine-8b", "te5la"])
 def test_a_chat_model_is_kept(name: str) -> None:
-    assert choosing.is_chat_model(name)
+    assert roles.is_chat_model(name)
 
 
 def test_a_servers_own_word_on_the_kind_counts() -> None:
@@ -277,7 +278,7 @@ def test_base_models_and_second_copies_are_left_out() -> None:
         Found("one", "http://127.0.0.1:8000/v1", listed),
         Found("two", "http://127.0.0.1:8001/v1", ({"id": "akane-7b"},)),
     ]
-    text = starting.compose(found, openai=False)
+    text = servers.compose(found, openai=False)
     assert yaml.safe_load(text)["models"] == {
         "akane-7b": {"endpoint": "one", "family": "akane", "roles": ["proposer", "aggregator"]}
     }
@@ -288,7 +289,7 @@ def test_base_models_and_second_copies_are_left_out() -> None:
 def test_of_very_many_models_those_the_catalogue_knows_stay(tmp_path: Path) -> None:
     listed = [{"id": f"unknown-{i}"} for i in range(400)] + [{"id": "Qwen/Qwen3-8B"}]
     chosen = written(tmp_path, compose(*listed))
-    assert len(chosen.models) == starting.MOST_MODELS
+    assert len(chosen.models) == servers.MOST_MODELS
     assert "Qwen/Qwen3-8B" in chosen.models
 
 
@@ -303,7 +304,7 @@ def test_a_licence_that_forbids_commerce_is_named() -> None:
 
 def judged(*names: str, openai: bool = False) -> dict[str, Any]:
     found = [Found("local", "http://127.0.0.1:8000/v1", tuple({"id": n} for n in names))]
-    form: dict[str, Any] = yaml.safe_load(starting.compose(found, openai=openai))
+    form: dict[str, Any] = yaml.safe_load(servers.compose(found, openai=openai))
     return form
 
 
@@ -350,7 +351,7 @@ def test_within_one_family_the_largest_judges_and_stays_a_member(tmp_path: Path)
 
 
 def test_only_judges_judge_themselves() -> None:
-    chosen = choosing.choose([Candidate("judge", "judge", None)], gpt=False)
+    chosen = roles.choose([Candidate("judge", "judge", None)], gpt=False)
     assert chosen.member == "judge"
 
 

@@ -11,7 +11,7 @@ from kumiawase.cli import options
 
 if TYPE_CHECKING:
     from data.errors import EndpointError
-    from kumiawase.starting import Found
+    from kumiawase.drafts.servers import Found
 
 
 @click.command("init")
@@ -65,10 +65,10 @@ def _write_found(config: Path, urls: tuple[str, ...], keys: tuple[str, ...]) -> 
     import asyncio
 
     from data.errors import EndpointError
-    from kumiawase import starting
+    from kumiawase.drafts import servers
 
-    found = asyncio.run(starting.probe(urls, keys))
-    missing = {starting.base_url(url) for url in urls} - {f.base_url for f in found}
+    found = asyncio.run(servers.probe(urls, keys))
+    missing = {servers.base_url(url) for url in urls} - {f.base_url for f in found}
     if missing:
         raise EndpointError(
             f"nobody answers at {min(missing)}", place="--url", remedy="start the server first"
@@ -77,7 +77,7 @@ def _write_found(config: Path, urls: tuple[str, ...], keys: tuple[str, ...]) -> 
         if server.locked and urls:
             raise _locked(server)
         click.echo(_told(server), err=True)
-    _write(config, starting.compose(found, openai=bool(_openai()), openai_url=_openai()))
+    _write(config, servers.compose(found, openai=bool(_openai()), openai_url=_openai()))
     if not any(server.models for server in found):
         click.echo("no model is served on this machine: fill in endpoints and models", err=True)
 
@@ -85,15 +85,15 @@ def _write_found(config: Path, urls: tuple[str, ...], keys: tuple[str, ...]) -> 
 def _write_pool(config: Path, name: str, *, force: bool) -> None:
     from data import pools
     from data.errors import ConfigError
-    from kumiawase import pooling
+    from kumiawase.drafts import pools as presets
 
     known = pools.load()
     if name not in known:
         raise ConfigError(
             f"no pool {name!r}", place="--pool", remedy=f"known are {', '.join(known)}"
         )
-    _write(config, pooling.compose(known[name], openai_url=_openai()))
-    for template in pooling.chat_templates(known[name]):
+    _write(config, presets.compose(known[name], openai_url=_openai()))
+    for template in presets.chat_templates(known[name]):
         file = config.parent / template
         if force or not file.exists():
             _write(file, pools.chat_template(template))
@@ -121,11 +121,11 @@ def _openai() -> str:
     """Return the base URL of OpenAI where its key is set, else an empty text."""
     import os
 
-    from kumiawase import drafting
+    from kumiawase.drafts import draft
 
     if not os.environ.get("OPENAI_API_KEY"):
         return ""
-    return os.environ.get("OPENAI_BASE_URL") or drafting.OPENAI
+    return os.environ.get("OPENAI_BASE_URL") or draft.OPENAI
 
 
 def _write(file: Path, text: str) -> None:

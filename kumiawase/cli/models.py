@@ -48,7 +48,7 @@ def command(search: str, licence: str, pools: bool, as_json: bool) -> None:
 def show_pools(*, as_json: bool) -> None:
     """Print the pools that `init --pool` writes down."""
     from data import pools
-    from kumiawase import pooling
+    from kumiawase.drafts import pools as presets
 
     found = pools.load().values()
     if as_json:
@@ -68,5 +68,5 @@ def show_pools(*, as_json: bool) -> None:
     for pool in found:
         click.echo(f"{pool.name}: {pool.about}\n  {pool.needs}")
         for member in pool.members:
-            click.echo(f"  - {pooling.about(member)}")
+            click.echo(f"  - {presets.about(member)}")
         click.echo(f"  kumiawase init --pool {pool.name}\n")

@@ -15,8 +15,9 @@ from endpoints import listing
 from endpoints.endpoint import Endpoint
 from endpoints.request import Message
 from endpoints.specs import EndpointSpec
-from kumiawase import choosing, drafting, licences
-from kumiawase.drafting import Draft, Line, Model
+from kumiawase import licences
+from kumiawase.drafts import draft, roles
+from kumiawase.drafts.draft import Draft, Line, Model
 
 # Where the usual servers listen by default.
 LOCAL = {
@@ -123,11 +124,11 @@ def compose(found: Sequence[Found], *, openai: bool, openai_url: str = "") -> st
     head = _NEXT
     if not any(model.active for model in models):
         head = "Fill in a server and its models, or start one and run `kumiawase init --force`."
-        servers = servers or [Found("local", drafting.STARTED, ())]
+        servers = servers or [Found("local", draft.STARTED, ())]
         models.append(_example(servers[0].name))
     endpoints = tuple(_endpoint(server) for server in servers)
-    address = (openai_url or drafting.OPENAI) if openai else ""
-    return drafting.write(Draft((head,), endpoints, tuple(models)), openai=address)
+    address = (openai_url or draft.OPENAI) if openai else ""
+    return draft.write(Draft((head,), endpoints, tuple(models)), openai=address)
 
 
 def _example(endpoint: str) -> Model:
@@ -149,7 +150,7 @@ def _endpoint(server: Found) -> Line:
 def _model(server: Found, listed: Mapping[str, Any]) -> Model:
     served = str(listed["id"])
     known = catalogue.find(served)
-    family = known.family if known else choosing.family_of(served)
+    family = known.family if known else roles.family_of(served)
     context, hints = _context(server, listed, known)
     value: dict[str, Any] = {"endpoint": server.name}
     if known is None:
@@ -158,8 +159,8 @@ def _model(server: Found, listed: Mapping[str, Any]) -> Model:
         value["catalogue"] = known.id
     if context is not None:
         value["context"] = context
-    if served == choosing.GPT and server.base_url == drafting.OPENAI:
-        value["price"] = drafting.OPENAI_PRICE
+    if served == roles.GPT and server.base_url == draft.OPENAI:
+        value["price"] = draft.OPENAI_PRICE
     reasons = _left_out(served, listed, known)
     return Model(
         served,
@@ -167,7 +168,7 @@ def _model(server: Found, listed: Mapping[str, Any]) -> Model:
         (*hints, *licences.warning(known), *reasons),
         active=not reasons,
         family=family,
-        params_b=known.params_b if known else choosing.params_of(served),
+        params_b=known.params_b if known else roles.params_of(served),
         context=context or (known.context if known else None),
         thinks=bool(known and known.thinks),
     )
@@ -185,7 +186,7 @@ def _context(
 
 
 def _left_out(served: str, listed: Mapping[str, Any], known: Entry | None) -> tuple[str, ...]:
-    if not choosing.is_chat_model(served, listed.get("type")):
+    if not roles.is_chat_model(served, listed.get("type")):
         return ("Left out: by its name no chat model.",)
     if known is not None and known.template_family == "none":
         return ("Left out: a base model, without a chat template of its own.",)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from data.pools import Member, Pool, Server
-from kumiawase import drafting, licences
-from kumiawase.drafting import Draft, Line, Model
+from kumiawase import licences
+from kumiawase.drafts import draft
+from kumiawase.drafts.draft import Draft, Line, Model
 
 _OLLAMA = ("ollama", "http://127.0.0.1:11434/v1")
 _FIRST_PORT: dict[Server, int] = {"vllm": 8001, "neuron": 8001, "llama-cpp": 8081}
@@ -43,7 +44,7 @@ def compose(pool: Pool, *, openai_url: str = "") -> str:
         *_wrapped(pool.needs),
     )
     lines = tuple(reversed(unique.values()))
-    return drafting.write(Draft(head, lines, tuple(models), pool.max_tokens), openai=openai_url)
+    return draft.write(Draft(head, lines, tuple(models), pool.max_tokens), openai=openai_url)
 
 
 def names(pool: Pool) -> list[str]:

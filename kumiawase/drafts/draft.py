@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from kumiawase import choosing
-from kumiawase.choosing import Candidate, Choice
+from kumiawase.drafts import roles
+from kumiawase.drafts.roles import Candidate, Choice
 
 STARTED = "http://127.0.0.1:8000/v1"
 OPENAI = "https://api.openai.com/v1"
@@ -77,13 +77,13 @@ def write(draft: Draft, *, openai: str = "") -> str:
         openai: Base URL of OpenAI where a key for it is at hand; then GPT may judge.
     """
     active = [m for m in draft.models if m.active]
-    choice = choosing.choose(
+    choice = roles.choose(
         [Candidate(m.name, m.family, m.params_b) for m in active], gpt=bool(openai)
     )
     endpoints, models = draft.endpoints, tuple(_roles(m, choice) for m in draft.models)
-    if openai and choosing.GPT not in {m.name for m in active}:
+    if openai and roles.GPT not in {m.name for m in active}:
         endpoints += (Line("openai", {"base_url": openai, "api_key_env": "OPENAI_API_KEY"}),)
-        models += (Model(choosing.GPT, {"endpoint": "openai", "price": OPENAI_PRICE}),)
+        models += (Model(roles.GPT, {"endpoint": "openai", "price": OPENAI_PRICE}),)
     return "\n".join(
         (
             comment(*draft.head) + _yaml(study="default", storage="sqlite:///kumiawase.sqlite"),
