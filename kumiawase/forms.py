@@ -44,6 +44,8 @@ class EndpointForm(_Form):
         parts = urlsplit(url)  # raises ValueError itself, as does `port`
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError("is no http or https URL")
+        if parts.username or parts.password:
+            raise ValueError("holds a user or password (name a key's variable under api_key_env)")
         if _metadata_address(parts.hostname):
             raise ValueError("is a link-local or metadata address")
         return url

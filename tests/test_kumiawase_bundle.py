@@ -25,7 +25,7 @@ ENSEMBLE = Ensemble(((Agent("鶴", 0.7, 2), Agent("亀", 0.7)),), Agent("鶴", 0
 CONFIG = """\
 endpoints:
   local:
-    base_url: http://user:s3cret@127.0.0.1:8000/v1?api_key=s3cret&version=2
+    base_url: http://127.0.0.1:8000/v1?api_key=s3cret&version=2
     identity: http://user:s3cret@gpu/v1
     api_key_env: LOCAL_KEY
     headers: {Authorization: Bearer s3cret, X-Api-Key: s3cret, Cookie: s3cret, X-Team: nlp}

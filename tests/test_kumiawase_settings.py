@@ -266,6 +266,7 @@ BAD_URLS = [
     "127.0.0.1:8000",
     "http://",
     "http://[::1",
+    "http://user:password@host/v1",
     "http://host:99999/v1",
     "http://169.254.169.254/latest",
     "http://169.254.169.254./latest",
