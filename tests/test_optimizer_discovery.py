@@ -345,3 +345,12 @@ async def test_what_is_proposed_is_evaluated_and_its_score_shown_next(tmp_path: 
         line = f'"id": "{AS_READ.digest[:8]}"'
     assert line not in seen[0]
     assert any(line in text for text in seen) or known not in lab.archive.best(SHOWN)
+
+
+async def test_another_run_knows_what_was_taken_before(tmp_path: Path) -> None:
+    await turn(tmp_path, reply(proposal()))
+    with Lab(tmp_path) as lab:
+        again = discovery(lab, saying(reply(proposal())))
+        assert again.pending() == [AS_READ]
+        assert await again.propose(Archive(), 4) == []
+        assert lab.fates()[-1].rejected == "evaluated or proposed before"

@@ -16,6 +16,7 @@ from moa.answer import Answer
 from moa.ensemble import Agent, Ensemble, single
 from optimizer import racing
 from optimizer.evaluation import PASSES, ItemDone, all_of, stratified
+from optimizer.stepping import Together
 from tests.support.completers import Reply, completion
 from tests.support.pool import PROMPT, STUDY, Lab, Models, TableJudge, echo, suite
 
@@ -279,3 +280,20 @@ async def test_cancelling_the_whole_cancels_every_part() -> None:
     with pytest.raises(asyncio.CancelledError):
         await whole
     assert ended == [0, 1, 2]
+
+
+async def test_racing_trials_of_one_host_step_together(tmp_path: Path) -> None:
+    """The quick one begins its second look when the slow one has ended its first."""
+    heard: list[tuple[str, str]] = []
+
+    async def before(request: Request) -> None:
+        await asyncio.sleep(0.05 if request.model == "b" else 0)
+        heard.append((request.model, request.messages[-1]["content"]))
+
+    with Lab(tmp_path, models=Models(before=before), asked=suite(2, 12)) as lab:
+        evaluator = lab.evaluator(together=Together())
+        first = {item.turns[0] for item in evaluator.items[: racing.looks(evaluator.items)[0]]}
+        both = (single(model, 0.0) for model in ("a", "b"))
+        await asyncio.gather(*(evaluator.evaluate(e, "tpe", lambda: None) for e in both))
+    later = next(n for n, (model, text) in enumerate(heard) if text not in first)
+    assert {text for model, text in heard[:later] if model == "b"} == first

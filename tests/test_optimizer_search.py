@@ -527,3 +527,31 @@ async def test_a_confirmation_that_failed_is_no_success(tmp_path: Path) -> None:
         pytest.raises(StalledError, match="could not be confirmed"),
     ):
         await lab.search(trials=2, confirm=2).run()
+
+
+async def test_what_was_proposed_before_a_stop_is_tried_after_it(tmp_path: Path) -> None:
+    class Kept(Named):
+        def pending(self) -> list[Ensemble]:
+            return [kept]
+
+    kept = SPACE.sample(random.Random(7))
+    assert kept.layers
+    with Lab(tmp_path) as lab:
+        await lab.search(trials=3, sampled=True, discovery=Kept([])).run()
+        assert (kept.digest, "discovery") in [(d, origin) for _, _, d, origin in lab.trials()]
+
+
+async def test_failures_count_only_while_nothing_is_answered(tmp_path: Path) -> None:
+    """A model that fails on half of the items fails its trials, and ends no search by that."""
+    half = {item.turns[0] for item in suite().half("search")[::2]}
+
+    def says(request: Request) -> Reply:
+        failing = request.role == "proposer" and request.messages[-1]["content"] in half
+        return ServerFailedError("502") if failing else echo(request)
+
+    layered = replace(SPACE, aggregators=("a",))  # hardly a single model is left to try
+    with Lab(tmp_path, models=Models(says), space=layered) as lab:
+        with pytest.raises(StalledError):  # in the end: what comes back finds no new answer
+            await lab.search(trials=30, in_flight=1).run()
+        runs = "".join("F" if state == "FAIL" else "." for _, state, _, _ in lab.trials())
+        assert max(map(len, runs.split("."))) > STALLED

@@ -27,6 +27,7 @@ from optimizer.proposers import Proposer
 from optimizer.sampler import tpe
 from optimizer.search import Plan, Search
 from optimizer.space import Space
+from optimizer.stepping import Together
 from tests.support.completers import Reply, completion
 from tests.support.rows import attempt
 from tests.support.stores import Listener
@@ -153,7 +154,9 @@ class Lab:
     def __exit__(self, *_: object) -> None:
         self.store.close()
 
-    def evaluator(self, half: Split = "search", seed: int = 0) -> Evaluator:
+    def evaluator(
+        self, half: Split = "search", seed: int = 0, together: Together | None = None
+    ) -> Evaluator:
         """Return the evaluator of one half."""
         engine = Engine(self.models, {PROMPT: "まとめてください。"}, MaxTokens())
         return Evaluator(
@@ -165,6 +168,7 @@ class Lab:
             study=STUDY,
             seed=seed,
             observer=self.heard,
+            together=together,
         )
 
     def search(
