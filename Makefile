@@ -35,7 +35,7 @@ bench: install
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	uv pip compile pyproject.toml --output-file requirements.lock --universal --generate-hashes \
-	  --no-config --python-version 3.11 --all-extras --group test --group lint --no-annotate \
+	  --no-config --python-version 3.11 --all-extras --group test --group bench --group lint --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet $(ARGS)
 
 $(STAMP): requirements.lock pyproject.toml
