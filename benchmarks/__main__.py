@@ -5,7 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import bench_call, bench_help, bench_replay, bench_resident, bench_schedule
+from benchmarks import (
+    bench_bradley_terry,
+    bench_call,
+    bench_help,
+    bench_replay,
+    bench_resident,
+    bench_schedule,
+)
 from benchmarks.ratio import Ratio
 
 BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
@@ -14,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "replay": bench_replay.run,
     "schedule": bench_schedule.run,
     "resident": bench_resident.run,
+    "bradley-terry": bench_bradley_terry.run,
 }
 
 

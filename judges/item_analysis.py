@@ -40,7 +40,7 @@ def discrimination(scores: Mapping[str, Mapping[int, float]]) -> dict[str, float
     for number, item in enumerate(items):
         for ensemble, value in scores[item].items():
             table[number, columns[ensemble]] = value
-    return {item: _correlation(*row) for item, row in zip(items, _rows(table), strict=True)}
+    return {item: correlation(*row) for item, row in zip(items, _rows(table), strict=True)}
 
 
 def disagreement(verdicts: Sequence[Mapping[str, float]]) -> float | None:
@@ -73,7 +73,8 @@ def _rows(table: _Floats) -> list[tuple[_Floats, _Floats]]:
     return [(table[n, both[n]], rest[n, both[n]]) for n in range(len(table))]
 
 
-def _correlation(a: _Floats, b: _Floats) -> float | None:
+def correlation(a: _Floats, b: _Floats) -> float | None:
+    """Return Pearson's, -1 to 1; None for fewer than three pairs or where one side is still."""
     if len(a) < FEWEST or np.ptp(a) < _STILL or np.ptp(b) < _STILL:
         return None
     return float(np.corrcoef(a, b)[0, 1])

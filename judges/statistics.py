@@ -22,7 +22,7 @@ ENOUGH = 8
 """Items of a category from which its own residuals are resampled, not the pool's."""
 
 _T_975 = (12.706, 4.303, 3.182, 2.776)
-_Z_975 = 1.959964
+Z_975 = 1.959964
 _TIE = 1e-9
 _ROUNDING = 0.1 / 12**0.5
 """Standard deviation of what rounding to tenths hides: equal scores prove no more than that."""
@@ -181,9 +181,9 @@ def _interval(
     if len(sample.residuals) == 1:
         return floor, 1.0
     low, high = np.quantile(_deviations(sample, resamples, seed), (0.025, 0.975))
-    t = _t_975(_freedom(sample))
+    t = t_975(_freedom(sample))
     rounding = t * _ROUNDING * float(np.sqrt(np.sum(sample.coefficients**2)))
-    below, above = (max(t / _Z_975 * float(end), rounding) for end in (-low, high))
+    below, above = (max(t / Z_975 * float(end), rounding) for end in (-low, high))
     return max(floor, value - below), min(1.0, value + above)
 
 
@@ -222,10 +222,10 @@ def _freedom(sample: _Sample) -> float:
     return float(parts.sum()) ** 2 / spent if spent else float((sample.sizes - 1).sum())
 
 
-def _t_975(freedom: float) -> float:
+def t_975(freedom: float) -> float:
     """Return the 97.5 % quantile of Student's t: exact to 0.3 % (Abramowitz, Stegun 26.7.5)."""
     if freedom < len(_T_975):
         whole = np.arange(1, len(_T_975) + 1)
         return float(np.interp(freedom, whole, _T_975))
-    z, v = _Z_975, freedom
+    z, v = Z_975, freedom
     return z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
