@@ -21,6 +21,7 @@ VERBS = {
     "show": "One ensemble with its answers and verdicts.",
     "export": "Write an ensemble into one file that runs.",
     "ask": "Ask an exported ensemble a question.",
+    "rank": "Leaderboards from verdicts that others published.",
     "suites": "Suites that can be asked, and what is in them.",
     "models": "What is known of Japanese models.",
 }

@@ -1,0 +1,1 @@
+"""Leaderboards from verdicts that others published."""
