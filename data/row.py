@@ -3,66 +3,33 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from data.lines import NOT_BLANK
+from data.rule_forms import (
+    STRICT,
+    ChoiceRule,
+    ExactRule,
+    FormatRule,
+    FunctionCallRule,
+    GroundedRule,
+    JsonRule,
+    JsonSchemaRule,
+    NumericRule,
+    OverlapRule,
+    Rule,
+    ShortAnswerRule,
+    Text,
+)
 
-Text = Annotated[str, StringConstraints(pattern=NOT_BLANK)]
+_POINTS = re.compile(r"[0-9０-９]\s*点")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class ExactRule(_Strict):
-    """The whole answer is the target, or one of several, normalised unless that is refused."""
-
-    kind: Literal["exact"]
-    normalize: bool = True
-
-
-class ShortAnswerRule(_Strict):
-    """What stands behind the answer's marker is the target, or one of several, or near it."""
-
-    kind: Literal["short_answer"]
-    partial: bool = False
-
-
-class NumericRule(_Strict):
-    """The answer's number is the target, within the tolerance, or worth less up to the span."""
-
-    kind: Literal["numeric"]
-    tolerance: float | None = Field(None, ge=0, allow_inf_nan=False)
-    span: float | None = Field(None, gt=0, allow_inf_nan=False)
-
-
-class ChoiceRule(_Strict):
-    """The answer names one of the choices: the target."""
-
-    kind: Literal["choice"]
-    choices: list[Text] = Field(min_length=2)
-
-
-class JsonRule(_Strict):
-    """The answer's JSON equals the target, in the given keys only if there are any."""
-
-    kind: Literal["json"]
-    keys: list[Text] | None = Field(None, min_length=1)
-
-
-class FunctionCallRule(_Strict):
-    """The answer calls the target's function with its arguments; null forbids any call."""
-
-    kind: Literal["function_call"]
-
-
-Rule = Annotated[
-    ExactRule | NumericRule | ChoiceRule | JsonRule | FunctionCallRule | ShortAnswerRule,
-    Field(discriminator="kind"),
-]
+    model_config = STRICT
 
 
 class DocumentRow(_Strict):
@@ -109,6 +76,7 @@ class Row(_Strict):
     documents: list[DocumentRow] = []
     tools: list[Tool] = []
     language: Annotated[str, StringConstraints(pattern="^[a-z]{2,3}$")] = "ja"
+    scale: Literal["1-10", "1-5", "points"] = "1-10"
     split: Literal["search", "held_out"] | None = None
 
     @property
@@ -130,6 +98,10 @@ class Row(_Strict):
             yield "`reference` has not one text for each turn"
         if len({d.id for d in self.documents}) != len(self.documents):
             yield "two documents have the same id"
+        if self.scale == "points" and not any(map(_POINTS.search, self.rubric)):
+            yield "scale points needs a `rubric` that says what each of its points earns (…: 3点)"
+        if isinstance(self.rule, GroundedRule) and not self.documents:
+            yield "a rule grounded without `documents`"
         yield self._target_fault()
 
     def _target_fault(self) -> str:
@@ -139,9 +111,11 @@ class Row(_Strict):
                 return ""
             case FunctionCallRule():
                 return self._call_fault()
+            case GroundedRule() | JsonSchemaRule() | FormatRule():
+                return ""  # they look at the answer alone, or at the documents
             case _ if self.target is None:
                 return f"a rule {self.rule.kind} without a `target`"
-            case ExactRule() | ShortAnswerRule() if not _is_text(self.target):
+            case ExactRule() | ShortAnswerRule() | OverlapRule() if not _is_text(self.target):
                 return f"the target of a rule {self.rule.kind} must be a text or a list of texts"
             case NumericRule() if not _is_number(self.target):
                 return "the target of a rule numeric must be a number"

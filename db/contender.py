@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from data.suites.item import Split
+from db.comparability import comparable_by
+from db.pins import judged_by
 from db.seen import Seen
 from judges.statistics import Difference, Estimate, difference
 from moa.ensemble import Ensemble
+
+Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,18 +23,26 @@ class Contender:
     Attributes:
         trial: Optuna's number; None for a baseline and for one that no trial points to.
         main: What its row tells of: the search items where it saw them.
+        second: On the held-out items by the search's judge, where another one reports.
         estimate, confirmation: Its score 0..1 on the search and on the held-out items.
+        bounds, confirmed_bounds: The same with the unscored items at worst and at best.
+        key: What makes its scores comparable: suite and judges.
         weights: Category → its share.
     """
 
+    study: str
     ensemble: Ensemble
     digest: str
     trial: int | None
     main: Seen
     search: Seen | None
     held_out: Seen | None
+    second: Seen | None
     estimate: Estimate | None
     confirmation: Estimate | None
+    bounds: Bounds | None
+    confirmed_bounds: Bounds | None
+    key: str
     weights: Mapping[str, float]
 
     @property
@@ -71,11 +84,13 @@ class Contender:
     def versus(self, other: Contender) -> Difference | None:
         """Return the paired difference: on held-out items where both are confirmed, else search.
 
-        None where they share no scored item.
+        None where they share no scored item, or were scored by other judges or suites.
         """
+        if self.key != other.key:
+            return None
         if self.confirmed and other.confirmed:
-            return _paired(self.held_out, other.held_out, self.weights)
-        return _paired(self.search, other.search, self.weights)
+            return paired(self.held_out, other.held_out, self.weights)
+        return paired(self.search, other.search, self.weights)
 
     def told_from(self, other: Contender) -> bool:
         """Whether the two differ beyond doubt; confirmed and not is a difference too."""
@@ -86,24 +101,30 @@ class Contender:
 
 
 def contenders(
-    evaluations: Iterable[Seen], pins: Mapping[str, Any], trials: Mapping[str, int]
+    study: str, evaluations: Sequence[Seen], pins: Mapping[str, Any], trials: Mapping[str, int]
 ) -> list[Contender]:
     """Return the ensembles of a study in the order of the leaderboard.
 
     Args:
+        study: Its name.
         evaluations: Of all halves and judges.
         pins: The study's; say under which judge each half counts.
         trials: Digest → number of the first trial that points to it.
     """
-    judges = {"search": pins["judge"]["digest"]}
-    judges["held_out"] = (pins.get("report_judge") or pins["judge"])["digest"]
-    halves: dict[str, dict[str, Seen]] = {}
+    judges = judged_by(pins)
+    halves: dict[str, _Halves] = {}
+    known: dict[Split, dict[str, str]] = {"search": {}, "held_out": {}}
     for one in evaluations:
         kept = one.evaluation
+        known[kept.half] |= one.strata
+        mine = halves.setdefault(kept.digest, _Halves())
         if kept.judge == judges[kept.half]:
-            halves.setdefault(kept.digest, {})[kept.half] = one
-    weights = pins["suite"]["weights"]
-    found = (_contender(digest, both, trials, weights) for digest, both in halves.items())
+            setattr(mine, kept.half, one)
+        elif kept.judge == judges["search"]:
+            mine.second = one
+    about = _About(study, pins["suite"]["weights"], known, comparable_by(pins), trials)
+    counted = {d: both for d, both in halves.items() if both.search or both.held_out}
+    found = (_contender(digest, both, about) for digest, both in counted.items())
     return sorted(found, key=lambda one: one.place)
 
 
@@ -112,28 +133,48 @@ def cost(one: Seen, in_money: bool) -> float:
     return (one.usd if in_money else sum(one.seconds)) / max(len(one.seconds), 1)
 
 
-def _contender(
-    digest: str,
-    halves: Mapping[str, Seen],
-    trials: Mapping[str, int],
-    weights: Mapping[str, float],
-) -> Contender:
-    search, held_out = halves.get("search"), halves.get("held_out")
-    main = halves["search"] if search else halves["held_out"]
-    return Contender(
-        ensemble=main.evaluation.ensemble,
-        digest=digest,
-        trial=None if main.evaluation.origin == "baseline" else trials.get(digest),
-        main=main,
-        search=search,
-        held_out=held_out,
-        estimate=search.estimate(weights) if search else None,
-        confirmation=held_out.estimate(weights) if held_out else None,
-        weights=weights,
-    )
-
-
-def _paired(a: Seen | None, b: Seen | None, weights: Mapping[str, float]) -> Difference | None:
+def paired(a: Seen | None, b: Seen | None, weights: Mapping[str, float]) -> Difference | None:
+    """Return the paired difference of two evaluations; None where they share no scored item."""
     if a is None or b is None or not a.scores.keys() & b.scores.keys():
         return None
     return difference(a.scores, b.scores, a.strata, weights)
+
+
+@dataclass(slots=True)
+class _Halves:
+    search: Seen | None = None
+    held_out: Seen | None = None
+    second: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What all contenders of a study share."""
+
+    study: str
+    weights: Mapping[str, float]
+    known: Mapping[Split, Mapping[str, str]]
+    key: str
+    trials: Mapping[str, int]
+
+
+def _contender(digest: str, halves: _Halves, about: _About) -> Contender:
+    search, held_out, weights = halves.search, halves.held_out, about.weights
+    main = search or held_out
+    assert main is not None
+    return Contender(
+        study=about.study,
+        ensemble=main.evaluation.ensemble,
+        digest=digest,
+        trial=None if main.evaluation.origin == "baseline" else about.trials.get(digest),
+        main=main,
+        search=search,
+        held_out=held_out,
+        second=halves.second,
+        estimate=search.estimate(weights) if search else None,
+        confirmation=held_out.estimate(weights) if held_out else None,
+        bounds=search.bounds(about.known["search"], weights) if search else None,
+        confirmed_bounds=held_out.bounds(about.known["held_out"], weights) if held_out else None,
+        key=about.key,
+        weights=weights,
+    )

@@ -13,6 +13,7 @@ from data.suites.item import Item, Split
 from db.records import Evaluation, Result, State
 from db.statements import Work, insert_new
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
+from judges.inspection import Inspection, inspect
 from judges.score import Score
 from judges.statistics import Estimate
 from moa.answer import Answer, Lost, Shortened
@@ -54,7 +55,7 @@ def begin(
 
 def add(evaluation: int, item: Item, answer: Answer, scores: tuple[Score, ...]) -> Work[Result]:
     """Keep an answer with its scores; the first for an item stays, and is returned."""
-    given = Result(item.id, item.category, answer, scores)
+    given = Result(item.id, item.category, answer, scores, inspect(item, answer))
     row = _answer_row(evaluation, given)
     verdicts = [
         {"evaluation": evaluation, "item": item.id, "position": position, **asdict(score)}
@@ -125,6 +126,18 @@ def results(evaluation: int) -> Work[list[Result]]:
     return lambda connection: _results(connection, evaluation)
 
 
+def answers(study: str, half: Split, digest: str) -> Work[dict[str, Answer]]:
+    """Return what an ensemble answered, by item, whoever judged it; the oldest answer counts."""
+    query = (
+        select(AnswerRow.__table__)
+        .join(EvaluationRow, AnswerRow.evaluation == EvaluationRow.id)
+        .where(EvaluationRow.study == study, EvaluationRow.half == half)
+        .where(EvaluationRow.digest == digest)
+        .order_by(AnswerRow.evaluation.desc())
+    )
+    return lambda connection: {row.item: _answer(row) for row in connection.execute(query)}
+
+
 def _where(study: str, half: Split, judge: str, digest: str) -> Select[Any]:
     return select(_TABLE).where(
         EvaluationRow.study == study,
@@ -144,7 +157,13 @@ def _results(connection: Connection, evaluation: int, item: str | None = None) -
     for row in connection.execute(verdicts.order_by(ScoreRow.item, ScoreRow.position)):
         scores[row.item].append(Score(row.judge, row.value, row.reason, row.explanation))
     return [
-        Result(row.item, row.category, _answer(row), tuple(scores[row.item]))
+        Result(
+            row.item,
+            row.category,
+            _answer(row),
+            tuple(scores[row.item]),
+            Inspection.from_json(row.inspection),
+        )
         for row in connection.execute(answers.order_by(AnswerRow.item))
     ]
 
@@ -188,6 +207,7 @@ def _answer_row(evaluation: int, result: Result) -> dict[str, Any]:
         "completion_tokens": answer.completion_tokens,
         "usd": answer.usd,
         "shortened": [asdict(cut) for cut in answer.shortened],
+        "inspection": result.inspection.to_json(),
     }
 
 

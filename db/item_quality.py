@@ -11,14 +11,16 @@ from sqlalchemy import Connection, Select, and_, or_, select
 
 from data.errors import StudyError
 from data.suites.item import Split
+from db.pins import judged_by
 from db.statements import Work
 from db.store import Store
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
 from judges.item_analysis import CEILING, FLOOR, disagreement, discrimination
+from judges.pairwise import PAIRWISE
 from judges.rules import RULE
 
-_POOLED = frozenset({RULE, "panel", "self"})
-"""What may stand behind an item's score and is no judge: a rule, a mean of several judges."""
+_POOLED = frozenset({RULE, PAIRWISE, "panel", "self"})
+"""What may stand behind an item's score and is no judge: a rule, a mean of judges or of orders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,7 @@ def item_quality(store: Store, study: str) -> list[ItemQuality]:
     pins = store.pins(study)
     if "judge" not in pins:
         raise StudyError("no search has begun", place=f"study {study!r}")
-    judges: dict[Split, str] = {
-        "search": pins["judge"]["digest"],
-        "held_out": (pins.get("report_judge") or pins["judge"])["digest"],
-    }
+    judges = judged_by(pins)
     seen = store.read(_seen(study, judges))
     found: dict[str, float | None] = {}
     for half in judges:

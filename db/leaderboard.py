@@ -3,51 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from data.errors import StudyError
+from db.comparability import differences
 from db.contender import Contender, contenders, cost
+from db.gains import gain
+from db.of_ten import OF
+from db.own_family import own_family
+from db.pins import JudgeRole, scale_of
+from db.records import Spent
+from db.remarks import Remarks
 from db.seen import Seen, seen
-from db.standings import OF, HeldOut, Latency, Leaderboard, PerAnswer, Standing
+from db.standings import HeldOut, Latency, Leaderboard, PerAnswer, Standing
 from db.store import Store
 from db.studies import study_names, trials
 
+_MIXED = "mixed: scores of other judges or suites stand side by side and prove nothing"
 
-def rank(store: Store, study: str) -> Leaderboard:
-    """Rank the ensembles of a study.
+
+def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderboard:
+    """Rank the ensembles of a study, or of several together.
 
     Confirmed ensembles come first, by held-out score; then the others by search score, pruned
     ones behind complete ones; last, without a rank, those that cannot be ranked: evaluation
     failed or running, under 95 % of the items scored, over 5 % of the answers marked.
 
+    Args:
+        store: Holds the studies.
+        study: A study.
+        others: Studies of the same suite and judges to rank it with.
+        mixed: Rank together what other judges or suites scored, and say so.
+
     Raises:
-        StudyError: No such study.
+        StudyError: No such study; or scores that cannot be compared, with what differs.
     """
+    pins = {name: _pins(store, name) for name in dict.fromkeys((study, *others))}
+    apart = differences(pins)
+    if apart and not mixed:
+        raise StudyError(
+            "scores that cannot be compared: " + "; ".join(apart),
+            place="studies " + ", ".join(map(repr, pins)),
+            remedy="rank them apart, or give --allow-mixed",
+        )
+    found = [one for name in pins for one in _contenders(store, name, pins[name])]
+    field = sorted(_merged(found), key=lambda one: one.place)
+    first, outsiders = pins[study], set.intersection(*map(_outsiders, pins.values()))
+    compared = [name for one in pins.values() for name in one.get("baselines") or []]
+    return Leaderboard(
+        study=" + ".join(pins),
+        suite=first["suite"],
+        judge=first["judge"],
+        report_judge=first.get("report_judge"),
+        verdict=_MIXED if apart else _verdict(field, outsiders),
+        confirmations=sum(c.confirmed and c.origin != "baseline" for c in field),
+        spent=sum((store.spent(name) for name in pins), Spent()),
+        rows=_rows(field, list(dict.fromkeys(compared)), {} if apart else _groups(field)),
+        gain=gain(field, outsiders) if first.get("report_judge") and not apart else None,
+        own_family=tuple(own_family(store, study, first)) if len(pins) == 1 else (),
+        scales={} if apart else _scales(first),
+        mixed=tuple(apart),
+    )
+
+
+def _pins(store: Store, study: str) -> dict[str, Any]:
     pins = store.pins(study)
     if not {"suite", "judge"} <= pins.keys():
         raise _unknown(store, study)
+    return pins
+
+
+def _contenders(store: Store, study: str, pins: Mapping[str, Any]) -> list[Contender]:
     numbers: dict[str, int] = {}
     for trial in trials(store, study):
         if trial.digest is not None:
             numbers.setdefault(trial.digest, trial.number)
-    field = contenders(store.read(seen(study)), pins, numbers)
-    return Leaderboard(
-        study=study,
-        suite=pins["suite"],
-        judge=pins["judge"],
-        report_judge=pins.get("report_judge"),
-        verdict=_verdict(field, _outsiders(pins)),
-        confirmations=sum(c.confirmed and c.origin != "baseline" for c in field),
-        spent=store.spent(study),
-        rows=_rows(field, pins.get("baselines") or []),
-    )
+    return contenders(study, store.read(seen(study)), pins, numbers)
 
 
-def _rows(field: Sequence[Contender], baselines: Sequence[str]) -> tuple[Standing, ...]:
-    groups, front = _groups(field), _front(field)
-    against = _references(field, baselines)
+def _merged(found: Sequence[Contender]) -> list[Contender]:
+    """Return the ensembles, those once that several studies scored alike."""
+    kept: dict[tuple[object, ...], Contender] = {}
+    for one in found:
+        scores = [half and tuple(half.scores.items()) for half in (one.search, one.held_out)]
+        same = (one.digest, one.key, *scores)
+        twin = kept.get(same)
+        kept[same] = replace(twin, study=f"{twin.study} + {one.study}") if twin else one
+    return list(kept.values())
+
+
+def _scales(pins: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    roles: tuple[JudgeRole, ...] = ("judge", "report_judge")
+    found = {role: scale_of(pins, role) for role in roles}
+    return {role: scale for role, scale in found.items() if scale is not None}
+
+
+def _rows(
+    field: Sequence[Contender], baselines: Sequence[str], groups: Mapping[Contender, int]
+) -> tuple[Standing, ...]:
+    front, against = _front(field), _references(field, baselines)
     return tuple(
-        _standing(one, position, groups.get(one.digest), against, one.digest in front)
+        _standing(one, position, groups.get(one), against, one in front)
         for position, one in enumerate(field, start=1)
     )
 
@@ -63,6 +120,7 @@ def _standing(
     answers = max(len(main.seconds), 1)
     versus = {name: one.versus(other) for name, other in against.items() if other is not one}
     return Standing(
+        study=one.study,
         rank=position if one.ranked else None,
         group=group,
         trial=one.trial,
@@ -75,18 +133,21 @@ def _standing(
         unscored=main.unscored,
         coverage=main.coverage,
         marked=main.evaluation.marked,
+        micro=one.search.micro if one.search else None,
+        bounds=one.bounds,
         held_out=_held_out(one),
         vs={name: found for name, found in versus.items() if found is not None},
         by_category=_by_category(main),
         per_answer=PerAnswer(main.calls / answers, main.tokens / answers, main.usd / answers),
         latency=Latency(main.percentile(50), main.percentile(95)),
         pareto=pareto,
+        remarks=Remarks.of(s for half in (one.search, one.held_out) if half for s in half.shown),
     )
 
 
-def _groups(field: Sequence[Contender]) -> dict[str, int]:
+def _groups(field: Sequence[Contender]) -> dict[Contender, int]:
     """Return the group of each ranked ensemble: one that its head is not shown to beat."""
-    groups: dict[str, int] = {}
+    groups: dict[Contender, int] = {}
     head: Contender | None = None
     number = 0
     for one in field:
@@ -94,7 +155,7 @@ def _groups(field: Sequence[Contender]) -> dict[str, int]:
             break
         if head is None or head.told_from(one):
             head, number = one, number + 1
-        groups[one.digest] = number
+        groups[one] = number
     return groups
 
 
@@ -109,17 +170,18 @@ def _references(field: Sequence[Contender], baselines: Sequence[str]) -> dict[st
     return {name: best[name] for name in names if name in best}
 
 
-def _front(field: Sequence[Contender]) -> set[str]:
+def _front(field: Sequence[Contender]) -> set[Contender]:
     """Return the ensembles that none evaluated in full beats in both score and cost."""
     full = [c for c in field if c.ranked and c.search and c.search.evaluation.state == "COMPLETE"]
     in_money = any(one.main.usd > 0 for one in full)
-    points = sorted((cost(c.main, in_money), -(c.value or 0.0), c.digest) for c in full)
-    front: set[str] = set()
+    points = {c: (cost(c.main, in_money), -(c.value or 0.0)) for c in full}
+    front: set[Contender] = set()
     best: tuple[float, float] | None = None
-    for price, lost, digest in points:
+    for one in sorted(full, key=lambda c: (*points[c], c.digest)):
+        price, lost = points[one]
         if best is None or lost < best[1] or (price, lost) == best:
             best = (price, lost)
-            front.add(digest)
+            front.add(one)
     return front
 
 
@@ -158,7 +220,8 @@ def _held_out(one: Contender) -> HeldOut | None:
     kept = one.held_out
     if kept is None or not kept.closed or one.confirmation is None:
         return None
-    return HeldOut(one.confirmation, kept.items, kept.evaluation.judge_name)
+    judge, bounds = kept.evaluation.judge_name, one.confirmed_bounds
+    return HeldOut(one.confirmation, kept.items, judge, kept.micro, bounds)
 
 
 def _by_category(one: Seen) -> dict[str, float]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import Connection, select
 
 from data.digest import canonical_json
 from data.errors import StudyError
+from data.suites.item import Split
 from db.statements import Work, insert_new, upsert
 from db.tables import EndpointFactRow, PinRow
 from db.types import read_json
+
+JudgeRole = Literal["judge", "report_judge"]
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _SHORT = 60  # characters of a value that a message shows
@@ -47,6 +50,39 @@ def pin(study: str, fields: Mapping[str, Any]) -> Work[None]:
             connection.execute(insert_new(connection, PinRow), rows)
 
     return work
+
+
+def scale(study: str, role: JudgeRole, value: Mapping[str, Any]) -> Work[dict[str, Any]]:
+    """Write down the scale a panel's members are read on; the first stays, and is returned."""
+    field = _scale(role)
+    row = {"study": study, "field": field, "value": value, "pinned": time.time()}
+
+    def work(connection: Connection) -> dict[str, Any]:
+        connection.execute(insert_new(connection, PinRow), row)
+        found: dict[str, Any] = read(study)(connection)[field]
+        return found
+
+    return work
+
+
+def scale_of(pins: Mapping[str, Any], role: JudgeRole) -> Mapping[str, Any] | None:
+    """Return the scale that `scale` wrote, or None before it."""
+    return pins.get(_scale(role))
+
+
+def judged_by(pins: Mapping[str, Any]) -> dict[Split, str]:
+    """Return the digest of the judge whose scores count, for each half."""
+    report: JudgeRole = "report_judge" if pins.get("report_judge") else "judge"
+    return {"search": _digest(pins, "judge"), "held_out": _digest(pins, report)}
+
+
+def _digest(pins: Mapping[str, Any], role: JudgeRole) -> str:
+    found = (scale_of(pins, role) or pins[role])["digest"]
+    return str(found)
+
+
+def _scale(role: JudgeRole) -> str:
+    return f"{role}_scale"
 
 
 def facts(endpoint: str) -> Work[dict[str, Any]]:
@@ -83,20 +119,39 @@ def _compare(study: str, field: str, kept: object, given: object) -> None:
 
 def _difference(kept: object, given: object, path: str) -> str:
     """Return the first place where two JSON values differ, in words; empty if none."""
-    if kept == given:
+    found = first_difference(kept, given, path)
+    if found is None:
         return ""
-    if isinstance(kept, dict) and isinstance(given, dict):
-        for key in sorted(kept.keys() | given.keys()):
-            found = _difference(kept.get(key), given.get(key), f"{path}.{key}")
-            if found:
-                return found
-    if isinstance(kept, str) and isinstance(given, str) and _DIGEST.fullmatch(kept):
+    path, kept, given = found
+    if is_digest(kept):
         return f"`{path}` is not what it was"  # a digest tells a person nothing
     if kept is None or given is None:
         return f"`{path}` was {'added' if kept is None else 'removed'}"
-    return f"`{path}` was {_short(kept)} and is now {_short(given)}"
+    return f"`{path}` was {short(kept)} and is now {short(given)}"
 
 
-def _short(value: object) -> str:
+def first_difference(
+    first: object, second: object, path: str
+) -> tuple[str, object, object] | None:
+    """Return where two JSON values differ first, and what stands there; None if nowhere."""
+    if first == second:
+        return None
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = sorted(first.keys() | second.keys())
+        # Digests last: of two things that changed, the one that tells something is named.
+        for key in sorted(keys, key=lambda key: is_digest(first.get(key))):
+            found = first_difference(first.get(key), second.get(key), f"{path}.{key}")
+            if found:
+                return found
+    return path, first, second
+
+
+def is_digest(value: object) -> bool:
+    """Tell whether a value is a digest, which tells a person nothing."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def short(value: object) -> str:
+    """Return a JSON value as a message shows it."""
     text = "absent" if value is None else orjson.dumps(value).decode()
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"

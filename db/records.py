@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from data.suites.item import Split
+from judges.inspection import Inspection
 from judges.score import Score
 from moa.answer import Answer
 from moa.ensemble import Ensemble
@@ -47,12 +48,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An answer to one item with its scores; the first is the item's score."""
+    """An answer to one item with its scores, the first of them the item's, and what it shows."""
 
     item_id: str
     category: str
     answer: Answer
     scores: tuple[Score, ...]
+    inspection: Inspection
 
     @property
     def value(self) -> float | None:
@@ -113,6 +115,25 @@ class Spent:
     by_role: Mapping[str, Share] = field(default_factory=dict)
     by_model: Mapping[str, Share] = field(default_factory=dict)
     by_outcome: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Spent) -> Spent:
+        """Return both together."""
+        return Spent(
+            self.calls + other.calls,
+            self.tokens + other.tokens,
+            self.usd + other.usd,
+            self.seconds + other.seconds,
+            _sums(self.by_role, other.by_role, Share()),
+            _sums(self.by_model, other.by_model, Share()),
+            _sums(self.by_outcome, other.by_outcome, 0),
+        )
+
+
+_N = TypeVar("_N", int, Share)
+
+
+def _sums(a: Mapping[str, _N], b: Mapping[str, _N], nothing: _N) -> dict[str, _N]:
+    return {key: a.get(key, nothing) + b.get(key, nothing) for key in {**a, **b}}
 
 
 @dataclass(frozen=True, slots=True)

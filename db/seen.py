@@ -12,7 +12,8 @@ from db.evaluations import all_of
 from db.records import Evaluation
 from db.statements import Work
 from db.tables import AnswerRow, EvaluationRow
-from judges.statistics import Estimate, estimate
+from judges.inspection import Inspection
+from judges.statistics import Estimate, estimate, mean
 
 COVERAGE = 0.95  # of the items must be scored, and
 MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
@@ -26,6 +27,7 @@ class Seen:
         scores: Item → score 0..1, unscored items left out.
         strata: Item → category.
         seconds: Latency of each answer; `calls`, `tokens` and `usd` are sums over the answers.
+        shown: What each answer shows.
     """
 
     evaluation: Evaluation
@@ -35,6 +37,7 @@ class Seen:
     calls: int = 0
     tokens: int = 0
     usd: float = 0.0
+    shown: list[Inspection] = field(default_factory=list)
 
     @property
     def closed(self) -> bool:
@@ -70,6 +73,30 @@ class Seen:
         """Return a percentile of the answers' latency, in seconds."""
         return float(np.percentile(self.seconds, q)) if self.seconds else 0.0
 
+    @property
+    def micro(self) -> float | None:
+        """The mean over all items, whatever their category; shown beside what is ranked."""
+        return sum(self.scores.values()) / len(self.scores) if self.scores else None
+
+    def bounds(
+        self, known: Mapping[str, str], weights: Mapping[str, float]
+    ) -> tuple[float, float] | None:
+        """Return its score with the unscored at worst and at best; None where nothing is known.
+
+        Args:
+            known: Item → category, of the items of its half that anybody answered.
+            weights: Category → its share.
+        """
+        whole = self.evaluation.state in {"COMPLETE", "FAILED"}
+        strata = {**known, **self.strata} if whole else self.strata
+        if not strata:
+            return None
+        worst, best = (
+            mean({**dict.fromkeys(strata, end), **self.scores}, strata, weights)
+            for end in (0.0, 1.0)
+        )
+        return worst, best
+
     def estimate(self, weights: Mapping[str, float]) -> Estimate | None:
         """Return its score with the interval: as stored, or of what there is so far."""
         kept = self.evaluation
@@ -90,6 +117,7 @@ def seen(study: str) -> Work[list[Seen]]:
             AnswerRow.calls,
             AnswerRow.prompt_tokens + AnswerRow.completion_tokens,
             AnswerRow.usd,
+            AnswerRow.inspection,
         )
         .join(EvaluationRow, AnswerRow.evaluation == EvaluationRow.id)
         .where(EvaluationRow.study == study)
@@ -99,7 +127,7 @@ def seen(study: str) -> Work[list[Seen]]:
     def work(connection: Connection) -> list[Seen]:
         found = {e.id: Seen(e) for e in all_of(study, None)(connection)}
         for row in connection.execute(query):
-            evaluation, item, category, value, seconds, calls, tokens, usd = row
+            evaluation, item, category, value, seconds, calls, tokens, usd, shown = row
             one = found.get(evaluation)
             if one is not None:  # begun between the two queries
                 one.strata[item] = category
@@ -109,6 +137,7 @@ def seen(study: str) -> Work[list[Seen]]:
                 one.calls += calls
                 one.tokens += tokens
                 one.usd += usd
+                one.shown.append(Inspection.from_json(shown))
         return list(found.values())
 
     return work

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from db.contender import Bounds
+from db.gains import Gain
+from db.of_ten import difference_json, estimate_json, of_ten
+from db.own_family import Residual
 from db.records import Spent
+from db.remarks import Remarks
 from judges.statistics import Difference, Estimate
 from moa.ensemble import Ensemble
-
-OF = 10  # scores are kept 0..1 and shown 0..10
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """A confirmation: score 0..1 with its interval on the held-out items."""
+    """A confirmation: score 0..1 with its interval on the held-out items.
+
+    Attributes:
+        micro, bounds: As in `Standing`.
+    """
 
     estimate: Estimate
     items: int
     judge: str
+    micro: float | None = None
+    bounds: Bounds | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of CONTRACT `held_out`."""
-        return {**_shown(self.estimate), "items": self.items, "judge": self.judge}
+        return {
+            **estimate_json(self.estimate),
+            "items": self.items,
+            "judge": self.judge,
+            **_beside(self.micro, self.bounds),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +74,15 @@ class Standing:
     """A row: an ensemble and where it stands. Scores 0..1.
 
     Attributes:
-        rank, group: None for one that cannot be ranked; equals share a group.
+        rank, group: None for one that cannot be ranked; equals share a group. There are no groups
+            where scores of other judges or suites stand side by side.
         trial: Optuna's number; None for a baseline.
         estimate, items, unscored, coverage, marked: On the search items.
+        study: Where it was found; several studies are joined by " + ".
+        micro: The mean over items, while what is ranked is the mean over categories.
+        bounds: The score with the unscored items at worst and at best.
         vs: Model → paired difference against it alone, on held-out items where both have them.
+        remarks: What its answers show, on both halves.
     """
 
     rank: int | None
@@ -84,6 +103,10 @@ class Standing:
     per_answer: PerAnswer
     latency: Latency
     pareto: bool
+    study: str = ""
+    micro: float | None = None
+    bounds: Bounds | None = None
+    remarks: Remarks = field(default_factory=Remarks)
 
     def to_json(self) -> dict[str, Any]:
         """Return a row of CONTRACT `leaderboard --json`."""
@@ -95,17 +118,20 @@ class Standing:
             "digest": self.digest,
             "origin": self.origin,
             "state": self.state,
-            **_shown(self.estimate),
+            **estimate_json(self.estimate),
             "items": self.items,
             "unscored": self.unscored,
             "coverage": round(self.coverage, 4),
             "marked": self.marked,
             "held_out": self.held_out.to_json() if self.held_out else None,
-            "vs": {model: _versus(versus) for model, versus in self.vs.items()},
-            "by_category": {name: _of_ten(value) for name, value in self.by_category.items()},
+            "vs": {model: difference_json(versus) for model, versus in self.vs.items()},
+            "by_category": {name: of_ten(value) for name, value in self.by_category.items()},
             "per_answer": self.per_answer.to_json(),
             "latency_s": self.latency.to_json(),
             "pareto": self.pareto,
+            "study": self.study,
+            **_beside(self.micro, self.bounds),
+            **self.remarks.to_json(),
         }
 
 
@@ -114,8 +140,14 @@ class Leaderboard:
     """What a study has found.
 
     Attributes:
-        suite, judge, report_judge: As the study pins them.
+        study: Its name; several studies ranked together are joined by " + ".
+        suite, judge, report_judge: As the study pins them, the first of several.
         confirmations: Ensembles scored on held-out items so far, baselines not counted.
+        gain: What two judges make of the best ensemble; None with one judge.
+        own_family: What each judge of a panel gives to its own family, in a single study.
+        scales: Role → how its judges' marks are read, where they were put on one scale; none of
+            scores that cannot be compared.
+        mixed: Why the rows cannot be compared, where that was asked for all the same.
     """
 
     study: str
@@ -126,6 +158,10 @@ class Leaderboard:
     confirmations: int
     spent: Spent
     rows: tuple[Standing, ...]
+    gain: Gain | None = None
+    own_family: tuple[Residual, ...] = ()
+    scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mixed: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of CONTRACT `leaderboard --json`: scores 0-10, intervals 95 %."""
@@ -141,32 +177,23 @@ class Leaderboard:
             "confirmations": self.confirmations,
             "spent": _spent(self.spent),
             "rows": [row.to_json() for row in self.rows],
+            "gain": self.gain.to_json() if self.gain else None,
+            "own_family": [residual.to_json() for residual in self.own_family],
+            "scales": {role: dict(scale) for role, scale in self.scales.items()},
+            "mixed": list(self.mixed),
         }
 
 
-def _of_ten(value: float) -> float:
-    return round(value * OF, 4)
-
-
-def _shown(estimate: Estimate | None) -> dict[str, Any]:
-    if estimate is None:
-        return {"score": None, "ci": None}
-    ends = [_of_ten(estimate.low), _of_ten(estimate.high)]
-    return {"score": _of_ten(estimate.value), "ci": ends}
-
-
-def _versus(versus: Difference) -> dict[str, Any]:
+def _beside(micro: float | None, bounds: Bounds | None) -> dict[str, Any]:
     return {
-        "difference": _of_ten(versus.value),
-        "ci": [_of_ten(versus.low), _of_ten(versus.high)],
-        "wins": versus.wins,
-        "losses": versus.losses,
-        "ties": versus.ties,
+        "micro": None if micro is None else of_ten(micro),
+        "bounds": [of_ten(end) for end in bounds] if bounds else None,
     }
 
 
 def _judge(pinned: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: pinned[key] for key in ("kind", "models", "digest")}
+    kept = {key: pinned[key] for key in ("kind", "models", "digest")}
+    return {**kept, **{key: pinned[key] for key in ("baseline", "parts") if key in pinned}}
 
 
 def _spent(spent: Spent) -> dict[str, Any]:

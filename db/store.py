@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from data.suites.item import Item, Split
 from db import completions, engines, evaluations, facts, ledger, pins, proposals, schema
 from db.facts import Frozen, Served
+from db.pins import JudgeRole
 from db.records import Evaluation, Proposal, Reason, Result, Spent, State, Worker
 from db.statements import Work
 from db.writer import Writer
@@ -166,6 +167,10 @@ class Store:
         """Return the answers of an evaluation with their scores, ordered by item."""
         return self.read(evaluations.results(evaluation_id))
 
+    def answers(self, study: str, half: Split, digest: str) -> dict[str, Answer]:
+        """Return what the ensemble with this digest answered, by item, whoever judged it."""
+        return self.read(evaluations.answers(study, half, digest))
+
     # proposals and prompts
 
     async def propose(self, study: str, proposal: Proposal) -> None:
@@ -197,6 +202,10 @@ class Store:
     def pins(self, study: str) -> dict[str, Any]:
         """Return a study's pins; empty for one never searched."""
         return self.read(pins.read(study))
+
+    async def scale(self, study: str, role: JudgeRole, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Write down the scale a panel's members are read on; the first stays, and is returned."""
+        return await self._writer.run(pins.scale(study, role, value))
 
     async def learn(self, endpoint: str, found: Mapping[str, Any]) -> None:
         """Keep what was learned of a server, named by its identity; the latest counts."""

@@ -112,6 +112,7 @@ class AnswerRow(Base):
     completion_tokens: Mapped[int]
     usd: Mapped[float]
     shortened: Mapped[Any] = mapped_column(Json)
+    inspection: Mapped[Any] = mapped_column(Json)
 
 
 class ScoreRow(Base):

@@ -21,6 +21,7 @@ from data.errors import (
 from data.observer import Observer
 from endpoints import ledger
 from endpoints.breaker import FIRST_PROBE
+from endpoints.dialects.wire import held_to
 from endpoints.endpoint import Endpoint
 from endpoints.request import Attempt, Completion, CompletionStore, Meter, Request
 from endpoints.scheduler import EndpointQueue, Slot
@@ -191,6 +192,8 @@ class Completions:
         }
         if request.tools:
             body["tools"] = request.tools
+        if request.schema is not None:
+            body["response_format"] = held_to(request.schema)
         if request.temperature > 0:
             body["seed"] = request.draw
         for name, value in model.extra_body.items():

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from data.errors import (
     ContextOverflowError,
     DialectError,
+    EmptyReplyError,
     FilteredError,
     RateLimitedError,
     RejectedError,
@@ -83,6 +84,8 @@ def _kind(status: int, names: frozenset[str], text: str) -> type[RequestError] |
         return ContextOverflowError
     if names & words.FILTER_TYPES or words.FILTER_TEXT.search(text):
         return FilteredError
+    if words.UNPARSED_TEXT.search(text):
+        return EmptyReplyError
     if words.TEMPLATE_TEXT.search(text) or (status in (0, 400, 422) and _refused(text)):
         return DialectError
     if status in (401, 403):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from data.errors import FilteredError, RejectedError, RequestError
+from endpoints import schema_evidence
 from endpoints.endpoint import Endpoint
 from endpoints.evidence import MARKER, Evidence, Witness
 from endpoints.listing import context_of
@@ -109,7 +110,7 @@ class Probe:
             checks.append(self._tools)
         for check in checks:
             out.append(await check())
-        return [*out, *self._parameters()]
+        return [*out, await self._schema(reply), *self._parameters()]
 
     def _silent(self, error: RequestError) -> Finding:
         found, action = f"{error.outcome}: {error}", ""
@@ -274,6 +275,23 @@ class Probe:
         if "get_weather" in reply.text:
             return Finding("tools", "ok", "the model calls a function")
         return Finding("tools", "unknown", "could not tell: accepted, but nothing was called")
+
+    async def _schema(self, plain: Reply) -> Finding:
+        check, wanted = "JSON schema", self._model.verdicts == "schema"
+        try:
+            holds, how = await schema_evidence.holds(self._witness, _user(QUESTION), plain)
+        except RequestError as error:
+            found = _broken(check, error, "set verdicts: marker")
+            # Markers are what is used unless the settings want otherwise.
+            return found if wanted else replace(found, state="note", action="")
+        if holds is None:
+            return Finding(check, "unknown", f"could not tell: {how}")
+        if holds:
+            action = "" if wanted else "`verdicts: schema` would be held to, were it a judge"
+            return Finding(check, "ok", how, action)
+        if wanted:
+            return Finding(check, "warn", how, "set verdicts: marker")
+        return Finding(check, "note", how)
 
     def _parameters(self) -> list[Finding]:
         dialect = self._dialects.of(self._model.served_name)

@@ -29,6 +29,8 @@ class Request:
         draw: Index of this draw among equal requests; sent as `seed` above temperature 0.
         tools: OpenAI tool definitions, for a model that takes them as such; a model that does
             not reads of them in the messages.
+        schema: JSON schema that the server is to hold the reply to; part of a request's key
+            where there is one.
     """
 
     model: str
@@ -38,6 +40,7 @@ class Request:
     max_tokens: int
     draw: int = 0
     tools: tuple[Mapping[str, Any], ...] = ()
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 TokenLimitParam = Literal["auto", "max_tokens", "max_completion_tokens"]
 SystemRole = Literal["auto", "send", "fold"]
 ToolForm = Literal["text", "native"]
+VerdictForm = Literal["marker", "schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class ModelSpec:
         system_role: Whether a system turn is sent as one or folded into the user's; `auto`
             finds out.
         tools: `native` where the server takes OpenAI's `tools`; else they are described in text.
+        verdicts: How it writes them where it judges: `schema` where the server holds its reply to
+            a JSON schema, which `doctor` finds out.
         tokenizer: Path of the model's tokenizer, a SentencePiece `.model` or a `tokenizer.json`.
     """
 
@@ -76,4 +79,5 @@ class ModelSpec:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     system_role: SystemRole = "auto"
     tools: ToolForm = "text"
+    verdicts: VerdictForm = "marker"
     tokenizer: str | None = None

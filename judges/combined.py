@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from data.digest import digest
 from data.suites.item import Item
-from judges.rules import RULES_VERSION, check
+from judges.language import LanguageGate
+from judges.panel import PanelJudge
+from judges.rules import RULES_VERSION, check_item
 from judges.score import Judge, Score
 from moa.answer import Answer
 
@@ -16,7 +18,22 @@ class CombinedJudge:
         """Put rules before a judge."""
         self._judge = judge
         self.name = judge.name
-        self.digest = digest({"rules": RULES_VERSION, "judge": judge.digest})
+
+    @property
+    def digest(self) -> str:
+        """Digest of the rules' version and of the other judge."""
+        return digest({"rules": RULES_VERSION, "judge": self._judge.digest})
+
+    @property
+    def behind(self) -> Judge:
+        """The judge itself, without rules and language gate before it."""
+        return self._judge.judge if isinstance(self._judge, LanguageGate) else self._judge
+
+    @property
+    def panel(self) -> PanelJudge | None:
+        """The several judges behind the rules, if there are several."""
+        judge = self.behind
+        return judge if isinstance(judge, PanelJudge) and len(judge.families) > 1 else None
 
     async def score(self, item: Item, answer: Answer) -> tuple[Score, ...]:
         """Return the item's score and behind it those it was made of.
@@ -31,7 +48,7 @@ class CombinedJudge:
         """
         if item.rule is None:
             return await self._judge.score(item, answer)
-        rule = check(item.rule, item.target, answer.texts[-1])
+        rule = check_item(item, answer.texts[-1])
         if not item.rubric:
             return (rule,)
         judged = await self._judge.score(item, answer)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\u2500\u2501\ufe58\ufe63]")
@@ -23,10 +23,6 @@ _CJK = "\u3001-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _LOOSE_SPACE = re.compile(rf"(?<=[{_CJK}]) | (?=[{_CJK}])")
 
 _SIGN = re.compile(r"\w")
-_LETTER = re.compile(r"[^\W\d_]")
-_KANA = re.compile("[ぁ-ゖァ-ヺｦ-ﾝ]")
-_JAPANESE = re.compile("[ぁ-ゖァ-ヺーｦ-ﾝ々〆\u3400-\u4dbf\u4e00-\u9fff]")
-_CODE = re.compile(r"```.*?```|`[^`\n]*`|https?://\S+", re.DOTALL)
 
 _CONTENT = ("名詞", "動詞", "形容詞", "副詞")
 _EMPTY_NOUNS = ("非自立", "代名詞", "接尾")
@@ -67,29 +63,6 @@ def normalize(text: str) -> str:
     return text
 
 
-class Script(NamedTuple):
-    """How a text is written, programs and addresses left out.
-
-    Attributes:
-        letters: How many letters it has, signs of Japanese included.
-        japanese: Share of kana and kanji among them.
-        kana: Share of kana alone; a longer text of kanji without any is Chinese.
-    """
-
-    letters: int
-    japanese: float
-    kana: float
-
-
-def script(text: str) -> Script:
-    """Return how a text is written."""
-    letters = _LETTER.findall(_CODE.sub(" ", text))
-    japanese = sum(map(bool, map(_JAPANESE.match, letters)))
-    kana = sum(map(bool, map(_KANA.match, letters)))
-    whole = max(len(letters), 1)
-    return Script(len(letters), japanese / whole, kana / whole)
-
-
 def content_words(text: str) -> list[str]:
     """Return the words of a text that carry its content, in their dictionary form.
 
@@ -97,6 +70,11 @@ def content_words(text: str) -> list[str]:
     particles, auxiliaries, pronouns, counters and signs are left out.
     """
     return [_base(word) for word in _tagger()(unify(text)) if _carries(word)]
+
+
+def words(text: str) -> list[str]:
+    """Return all words of a text as they are written, cut by MeCab with ipadic; no signs."""
+    return [word.surface for word in _tagger()(unify(text)) if _SIGN.search(word.surface)]
 
 
 def dictionary() -> str:

@@ -2,6 +2,10 @@
 
 A panel of small judges of different families agrees with people better than one large judge and
 favours its own family less (Verga et al. 2024, arXiv 2404.18796).
+
+A harsh judge and a mild one are put on one scale, fitted once on the baselines' answers: see
+`judges.common_scale`. Until then marks count as they are, and the panel is another judge, known
+by another digest: what it scored so far is compared with nothing that comes after.
 """
 
 from __future__ import annotations
@@ -15,11 +19,13 @@ from data.digest import digest
 from data.errors import ConfigError, RequestError
 from data.suites.item import Item
 from endpoints.specs import ModelSpec
-from judges.rubric import together
+from judges.asking import together
+from judges.common_scale import CommonScale, fit
 from judges.score import Judge, Score
 from moa.answer import Answer
 
 MOST_MEMBERS = 3
+LEAST_OUTSIDE = 2  # judges of families that took no part, for the others to keep silent
 
 
 class Member(Judge, Protocol):
@@ -31,7 +37,12 @@ class Member(Judge, Protocol):
 
 
 class PanelJudge:
-    """The mean of its members, each family weighing the same."""
+    """The mean of its members, each family weighing the same.
+
+    Attributes:
+        families: Member → its family.
+        scale: What puts its members' marks on one scale, once `freeze` was called.
+    """
 
     def __init__(
         self,
@@ -44,16 +55,19 @@ class PanelJudge:
 
         Args:
             members: At least one.
-            families: Model → its family, for every model that may aggregate; a model that is
-                not there is a family of its own. Part of the digest where they decide who
-                keeps silent.
-            exclude_own_family: Whether members of the aggregator's family keep silent (`self`).
+            families: Model → its family, for every model that may take part in an answer; a
+                model that is not there is a family of its own. Part of the digest where they
+                decide who keeps silent.
+            exclude_own_family: Whether members of the aggregator's family keep silent, and those
+                of the proposers' families where two others remain (`self`).
         """
         self._members, self._families = tuple(members), families
         self._exclude = exclude_own_family
+        self.families = {member.name: member.family for member in members}
         self.name = "self" if exclude_own_family else "panel"
+        self.scale: CommonScale | None = None
         silent = {"families": dict(families)} if exclude_own_family else {}
-        self.digest = digest(
+        self._raw = digest(
             {
                 "kind": self.name,
                 "members": sorted((member.digest, member.family) for member in members),
@@ -61,17 +75,36 @@ class PanelJudge:
             }
         )
 
+    @property
+    def digest(self) -> str:
+        """Digest of everything that decides its verdicts, the scale included."""
+        return digest([self._raw, self.scale.to_json()]) if self.scale else self._raw
+
+    def fitted(self, answers: Sequence[Sequence[Score]]) -> CommonScale:
+        """Return the scale that answers tell of, each given by its scores as `score` says them."""
+        marks = [
+            {s.judge: s.value for s in scores if s.judge in self.families and s.value is not None}
+            for scores in answers
+        ]
+        return fit(marks, self.families)
+
+    def freeze(self, scale: CommonScale) -> None:
+        """Read the members' marks on this scale from here on."""
+        self.scale = scale
+
     async def score(self, item: Item, answer: Answer) -> tuple[Score, ...]:
         """Return the panel's score and behind it those of the members that were asked.
 
-        It counts when at least half of the members asked gave a verdict.
+        It counts when at least half of the members asked gave a verdict. Before the scale is
+        frozen no member's endpoint may fail: a judge that missed the answers it is fitted on
+        would stay unscaled for good, among marks that it had no part in.
 
         Raises:
-            RequestError: Too few gave one, and it was an endpoint that failed.
+            RequestError: An endpoint failed, and too few gave a verdict or no scale is frozen.
             BudgetSpentError: A verdict could not be paid.
             UserError: Only the user can mend what is wrong.
         """
-        asked = self._eligible(answer.aggregator)
+        asked = self._eligible(answer)
         if not asked:
             family = self._family(answer.aggregator)
             return (Score.unscored(self.name, f"no judge outside the family {family}"),)
@@ -79,15 +112,23 @@ class PanelJudge:
         scores = [score for score, _ in found]
         pooled = self._pooled(asked, scores)
         failure = next((error for _, error in found if error is not None), None)
-        if pooled.value is None and failure is not None:
+        if failure is not None and (pooled.value is None or self._unscaled):
             raise failure
         return (pooled, *scores)
 
-    def _eligible(self, aggregator: str) -> tuple[Member, ...]:
+    def _eligible(self, answer: Answer) -> tuple[Member, ...]:
         if not self._exclude:
             return self._members
-        own = self._family(aggregator)
+        took_part = {self._family(model) for model in answer.models}
+        outside = tuple(member for member in self._members if member.family not in took_part)
+        if len(outside) >= LEAST_OUTSIDE:
+            return outside
+        own = self._family(answer.aggregator)
         return tuple(member for member in self._members if member.family != own)
+
+    @property
+    def _unscaled(self) -> bool:
+        return self.scale is None and len(self.families) > 1
 
     def _family(self, model: str) -> str:
         return self._families.get(model, model)
@@ -96,12 +137,15 @@ class PanelJudge:
         spoken: dict[str, list[float]] = defaultdict(list)
         for member, score in zip(asked, scores, strict=True):
             if score.value is not None:
-                spoken[member.family].append(score.value)
+                spoken[member.family].append(self._read(member.name, score.value))
         told = ", ".join(_told(score) for score in scores)
         verdicts = sum(map(len, spoken.values()))
         if 2 * verdicts < len(asked):
             return Score.unscored(self.name, f"{verdicts} of {len(asked)} judges spoke", told)
         return Score(self.name, fmean(fmean(v) for v in spoken.values()), explanation=told)
+
+    def _read(self, member: str, mark: float) -> float:
+        return mark if self.scale is None else self.scale.read(member, mark)
 
 
 def choose_members(pool: Sequence[ModelSpec], most: int = MOST_MEMBERS) -> tuple[ModelSpec, ...]:

@@ -1,56 +1,72 @@
-"""One model that rates an answer from 1 to 10 by a written standard.
+"""One model that rates an answer by a written standard, in the manner the item asks for.
 
-The explanation comes first and the verdict last as `[[n]]`, the form of FastChat's LLM judge
-(Zheng et al. 2023, arXiv 2306.05685); reference and points follow its reference-guided grading
-and ELYZA-tasks-100.
+From 1 to 10 as FastChat's LLM judge does, reference-guided where the item has references (Zheng
+et al. 2023, arXiv 2306.05685; the Japanese MT-Bench); from 1 to 5 by ELYZA-tasks-100's standard
+with its deductions; or by the points that each criterion of Tengu-Bench earns.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Coroutine, Iterable
-from typing import Final, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from data.digest import digest
-from data.errors import ContextOverflowError, EmptyReplyError, FilteredError, VerdictError
-from data.suites.item import Item
-from endpoints.request import Completer, Request
+from data.suites.item import Item, Scale
+from endpoints.request import Completer
+from endpoints.specs import VerdictForm
 from judges import prompts
+from judges.asking import Asker, Form, together
 from judges.score import Score
+from judges.showing import attachments, gold, language, part
 from judges.verdict import PARSER_VERSION, fence, read_rating
 from moa.answer import Answer
 
-_T = TypeVar("_T")
+EMPTY = "the answer is empty"
 
-LOWEST: Final = 1
-HIGHEST: Final = 10
-EMPTY: Final = "the answer is empty"
 
-_LANGUAGES = {
-    "ja": "日本語",
-    "en": "英語",
-    "zh": "中国語",
-    "ko": "韓国語",
-    "de": "ドイツ語",
-    "fr": "フランス語",
-    "es": "スペイン語",
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """One way to rate.
+
+    Attributes:
+        prompt: The prompt that says how.
+        points: The prompt under which the item's rubric stands.
+        mark: What its verdict is called.
+        low, high: The scale; a score is the rating over `high`.
+        foreign: What an answer in another language than the expected one is worth.
+    """
+
+    prompt: str
+    points: str
+    mark: str
+    low: int
+    high: int
+    foreign: str
+
+    @property
+    def form(self) -> Form[int]:
+        """The form of its verdicts."""
+        values = {"low": str(self.low), "high": str(self.high)}
+        read = partial(read_rating, low=self.low, high=self.high)
+        allowed = {rating: rating for rating in range(self.low, self.high + 1)}
+        return Form(read, "rating", allowed, "extract_rating_ja", values)
+
+
+MANNERS: Mapping[Scale, Manner] = {
+    "1-10": Manner("rubric_ja", "points_ja", "点数", 1, 10, "2点以下"),
+    "1-5": Manner("rubric_five_ja", "points_ja", "点数", 1, 5, "1点"),
+    "points": Manner("rubric_points_ja", "criteria_ja", "合計の点数", 0, 10, "0点"),
 }
 
 
-async def together(coroutines: Iterable[Coroutine[None, None, _T]]) -> list[_T]:
-    """Wait for all of them, then raise the first error: nothing is left running behind."""
-    results = await asyncio.gather(*coroutines, return_exceptions=True)
-    out: list[_T] = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        out.append(result)
-    return out
+def manner_of(item: Item) -> Manner:
+    """Return the manner in which an item is rated."""
+    return MANNERS[item.scale or "1-10"]
 
 
 class RubricJudge:
-    """Rates each turn of an answer; the item is worth the mean of its turns over ten."""
+    """Rates each turn of an answer; the item is worth the mean of its turns."""
 
     def __init__(
         self,
@@ -61,6 +77,7 @@ class RubricJudge:
         family: str,
         max_tokens: int,
         temperature: float = 0.0,
+        verdicts: VerdictForm = "marker",
     ) -> None:
         """Make a judge of one model.
 
@@ -71,15 +88,18 @@ class RubricJudge:
             family: The model's family, for panels.
             max_tokens: Most tokens of a verdict with its explanation.
             temperature: Sampling temperature.
+            verdicts: How it is to write them.
         """
-        self._completer = completer
-        self._max_tokens, self._temperature = max_tokens, temperature
+        self._asker = Asker(completer, model, max_tokens, temperature, verdicts)
+        self._verdicts: VerdictForm = verdicts
         self.name, self.family = model, family
         self.digest = digest(
             {
                 "kind": "rubric",
                 "model": identity,
                 "prompts": prompts.digests(prompts.RUBRIC),
+                "scales": {name: [m.low, m.high] for name, m in MANNERS.items()},
+                "verdicts": verdicts,
                 "parser": PARSER_VERSION,
                 "max_tokens": max_tokens,
                 "temperature": temperature,
@@ -113,70 +133,49 @@ class RubricJudge:
     async def _turn(self, item: Item, answer: Answer, turn: int) -> Score:
         if not answer.texts[turn].strip():
             return Score(self.name, 0.0, explanation=EMPTY)
-        try:
-            completion = await self._completer.complete(self._request(item, answer, turn))
-        except (EmptyReplyError, FilteredError, ContextOverflowError) as error:
-            # What this model makes of this answer, now and later; other errors say nothing of it.
-            return Score.unscored(self.name, error.outcome, str(error))
-        try:
-            if completion.cut:
-                raise VerdictError("the reply was cut before its verdict")
-            rating = read_rating(completion.text, LOWEST, HIGHEST)
-        except VerdictError as error:
-            return Score.unscored(self.name, f"no verdict: {error}", completion.text)
-        return Score(self.name, rating / HIGHEST, explanation=completion.text)
-
-    def _request(self, item: Item, answer: Answer, turn: int) -> Request:
-        # One user message: some chat templates refuse a system message, others drop it.
-        return Request(
-            model=self.name,
-            role="judge",
-            messages=({"role": "user", "content": rubric_prompt(item, answer.texts, turn)},),
-            temperature=self._temperature,
-            max_tokens=self._max_tokens,
-        )
+        manner = manner_of(item)
+        prompt = rubric_prompt(item, answer.texts, turn, self._verdicts)
+        heard = await self._asker.ask(prompt, manner.form)
+        if heard.verdict is None:
+            return Score.unscored(self.name, heard.reason, heard.words)
+        return Score(self.name, heard.verdict / manner.high, explanation=heard.words)
 
 
-def rubric_prompt(item: Item, texts: tuple[str, ...], turn: int) -> str:
-    """Return what a judge is shown for one turn of an answer, counted from 0."""
-    return prompts.fill(
-        prompts.text("rubric_ja"),
-        language=_LANGUAGES.get(item.language, f"指定された言語({item.language})"),
-        context=_context(item, texts, turn),
-        question=item.turns[turn],
-        gold=_gold(item, turn),
-        answer=fence(texts[turn]),
-    )
+def rubric_prompt(
+    item: Item, texts: tuple[str, ...], turn: int, verdicts: VerdictForm = "marker"
+) -> str:
+    """Return what a judge is shown for one turn of an answer, counted from 0.
 
-
-def _context(item: Item, texts: tuple[str, ...], turn: int) -> str:
-    documents = "\n\n".join(f"[{d.id}] {d.title}\n{d.text}" for d in item.documents)
-    tools = "\n".join(_json(tool.get("function", tool)) for tool in item.tools)
-    history = "\n\n".join(
-        f"利用者:\n{item.turns[t]}\n\nAI:\n{fence(texts[t])}" for t in range(turn)
-    )
-    return (
-        _part("documents_ja", documents=documents)
-        + _part("tools_ja", tools=tools)
-        + _part("history_ja", history=history)
-    )
-
-
-def _gold(item: Item, turn: int) -> str:
-    """Return what is known of a right answer; a target is the last turn's."""
+    Earlier turns are shown with their references, as the two turns of MT-Bench are.
+    """
+    manner, spoken = manner_of(item), language(item)
+    foreign = prompts.fill(prompts.text("foreign_ja"), language=spoken, foreign=manner.foreign)
+    handling = prompts.fill(prompts.text("handling_ja"), begging=f"{manner.low}点")
     last = turn == len(item.turns) - 1
-    target = "" if item.target is None or not last else _json(item.target)
-    reference = item.reference[turn] if turn < len(item.reference) else ""
-    return (
-        _part("target_ja", target=target)
-        + _part("reference_ja", reference=reference)
-        + _part("points_ja", points="\n".join(f"・{point}" for point in item.rubric))
+    return prompts.fill(
+        prompts.text(manner.prompt),
+        language=spoken,
+        foreign=foreign,
+        handling=handling,
+        context=attachments(item) + _history(item, texts, turn),
+        question=item.turns[turn],
+        gold=gold(item, _reference(item, turn), target=last, points=manner.points),
+        answer=fence(texts[turn]),
+        closing=prompts.fill(
+            prompts.text(f"{verdicts}_rating_ja"), mark=manner.mark, **manner.form.values
+        ),
     )
 
 
-def _part(name: str, **value: str) -> str:
-    return prompts.fill(prompts.text(name), **value) + "\n" if any(value.values()) else ""
+def _history(item: Item, texts: tuple[str, ...], turn: int) -> str:
+    return part("history_ja", history="\n\n".join(_said(item, texts, t) for t in range(turn)))
 
 
-def _json(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _said(item: Item, texts: tuple[str, ...], turn: int) -> str:
+    said = f"利用者:\n{item.turns[turn]}\n\nAI:\n{fence(texts[turn])}"
+    reference = _reference(item, turn)
+    return f"{said}\n\nこの質問への模範回答:\n{reference}" if reference else said
+
+
+def _reference(item: Item, turn: int) -> str:
+    return item.reference[turn] if turn < len(item.reference) else ""

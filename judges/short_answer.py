@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from judges.japanese import normalize, unify
 from judges.numerals import segments
@@ -41,7 +41,7 @@ def agrees(read: str, accepted: Iterable[str]) -> bool:
 def overlap(read: str, accepted: Iterable[str]) -> float:
     """Return the share of signs that agree, 0 to 1: JSQuAD's F1 over characters, the best one."""
     pairs = ((a, b) for text in accepted for a in _said(read) for b in _written(text))
-    return max((_f1(a, b) for a, b in pairs), default=0.0)
+    return max((f1(_solid(a), _solid(b)) for a, b in pairs), default=0.0)
 
 
 def _said(read: str) -> Iterator[str]:
@@ -60,7 +60,11 @@ def _bare(line: str) -> str:
     return _CITATIONS.sub("", bare).strip(_EMPHASIS) or bare
 
 
-def _f1(read: str, gold: str) -> float:
-    a, b = Counter(read.replace(" ", "")), Counter(gold.replace(" ", ""))
-    common = (a & b).total()
-    return 2 * common / (a.total() + b.total()) if common else 0.0
+def f1(read: Sequence[str], gold: Sequence[str]) -> float:
+    """Return twice what two have in common over what both have, each counted as often as it is."""
+    common = (Counter(read) & Counter(gold)).total()
+    return 2 * common / (len(read) + len(gold)) if common else 0.0
+
+
+def _solid(text: str) -> str:
+    return text.replace(" ", "")

@@ -14,20 +14,17 @@ from data.digest import digest
 from data.errors import SuiteError
 from data.suites import Item, Scan
 from judges.golds import gold_faults
-from judges.japanese import normalize, script
+from judges.japanese import normalize
+from judges.language import ENOUGH, NO_PROSE
 from judges.near_duplicates import near_duplicates
+from judges.scripts import scripts
 from moa.conversation import Conversation
 
 ROOM = 1024
 """Tokens of a context that an answer needs: `max_tokens.proposer` unless the user says more."""
 
-_ENOUGH = 40
-"""Letters from which a text shows what language it is in."""
 _LITTLE, _MOSTLY, _NO_KANA = 0.05, 0.5, 0.02
 _LOPSIDED = 2
-
-_NO_PROSE = frozenset({"numeric", "json", "function_call"})
-"""Rules whose answers are in no language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +109,19 @@ def _length(item: Item, context: int) -> Iterator[str]:
 
 def _language(item: Item) -> Iterator[str]:
     kind = item.rule["kind"] if item.rule else ""
-    if item.reference and kind not in _NO_PROSE:
+    if item.reference and kind not in NO_PROSE:
         yield from _mismatch("the reference", "\n".join(item.reference), item.language)
     elif not item.reference:
         yield from _mismatch("the question", "\n".join(item.turns), item.language)
 
 
 def _mismatch(what: str, text: str, language: str) -> Iterator[str]:
-    found = script(text)
-    if found.letters < _ENOUGH:
+    found = scripts(text)
+    if found.letters < ENOUGH:
         return
     if language == "ja" and found.japanese < _LITTLE:
         yield f"{what} is not Japanese; set `language` if the answer is not to be"
-    elif language == "ja" and found.japanese > _MOSTLY and found.kana < _NO_KANA:
+    elif language == "ja" and found.japanese > _MOSTLY and found.share(found.kana) < _NO_KANA:
         yield f"{what} has no kana: Chinese? set `language` if the answer is to be so"
     elif language != "ja" and found.japanese > _MOSTLY and what == "the reference":
         yield f"{what} is Japanese, the answer's `language` is {language!r}"

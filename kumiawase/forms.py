@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from endpoints.specs import SystemRole, TokenLimitParam, ToolForm
+from endpoints.specs import SystemRole, TokenLimitParam, ToolForm, VerdictForm
 
 Sampler = Literal["auto", "tpe", "random", "discovery"]
 ModelRole = Literal["proposer", "aggregator"]
@@ -91,13 +91,15 @@ class ModelForm(_Form):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     system_role: SystemRole = "auto"
     tools: ToolForm = "text"
+    verdicts: VerdictForm = "marker"
 
 
 class JudgeForm(_Form):
     """`judge` or `report_judge`."""
 
-    kind: Literal["rubric", "panel", "self"] = "rubric"
+    kind: Literal["rubric", "pairwise", "panel", "self"] = "rubric"
     models: list[str] = Field(default_factory=list)
+    baseline: str | None = None
 
 
 class MaxTokensForm(_Form):

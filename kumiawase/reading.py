@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from data.errors import StudyError
 from db import engines
 from db.leaderboard import rank
+from db.pins import judged_by
 from db.records import Evaluation
 from db.store import Store
 from db.studies import study_names, trials
@@ -44,8 +45,8 @@ def find(store: Store, study: str, name: str) -> Evaluation:
     Raises:
         StudyError: No ensemble has the name, or several have.
     """
-    known = {e.digest: e for e in store.evaluations(study)}
-    known |= {e.digest: e for e in store.evaluations(study, "search")}
+    kept = sorted(counted(store, study), key=lambda e: e.half == "search")
+    known = {e.digest: e for e in kept}  # on the search items where it saw them
     if name.isdecimal():
         digests = {t.digest for t in trials(store, study) if t.number == int(name)}
         found = [known[d] for d in digests if d in known]
@@ -60,6 +61,20 @@ def find(store: Store, study: str, name: str) -> Evaluation:
         place=f"study {study!r}",
         remedy="give a trial number or an id from the leaderboard",
     )
+
+
+def counted(store: Store, study: str) -> list[Evaluation]:
+    """Return the evaluations whose scores count: under the judge of their half, as it is now."""
+    judges = judged_by(store.pins(study))
+    return [e for e in store.evaluations(study) if e.judge == judges[e.half]]
+
+
+def second_opinions(store: Store, study: str) -> list[Evaluation]:
+    """Return what the search's judge makes of answers that another judge reports on."""
+    judges = judged_by(store.pins(study))
+    if judges["search"] == judges["held_out"]:
+        return []
+    return [e for e in store.evaluations(study, "held_out") if e.judge == judges["search"]]
 
 
 def best(store: Store, study: str) -> str:

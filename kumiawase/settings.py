@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -28,7 +28,6 @@ _NOT_YET = {
     "set-gp": "sampler",
     "evolution": "sampler",
     "pareto": "objective",
-    "pairwise": "judge kind",
     "usd": "limit of the budget",
     "hours": "limit of the budget",
     "until": "limit of the budget",
@@ -91,6 +90,12 @@ class Settings:
             n for n in named if n in form.models and "roles" not in form.models[n].model_fields_set
         }
 
+    def compared_with(self, judge: JudgeForm) -> str | None:
+        """Return the model a pairwise judge compares with, which the settings always name."""
+        if judge.kind != "pairwise":
+            return None
+        return judge.baseline or next(iter(self.form.baselines), None)
+
     def _model(self, name: str, form: ModelForm) -> ModelSpec:
         if form.endpoint not in self.form.endpoints:
             raise self._unknown(form.endpoint, ("models", name, "endpoint"), self.form.endpoints)
@@ -106,13 +111,9 @@ class Settings:
         form = self.form
         for path, names in (
             (("baselines",), form.baselines),
-            (("judge", "models"), form.judge.models),
-            (("report_judge", "models"), form.report_judge.models if form.report_judge else []),
             (("search", "discoverer"), [form.search.discoverer] if form.search.discoverer else []),
         ):
-            for name in names:
-                if name not in form.models:
-                    raise self._unknown(name, path, form.models)
+            self._check_named(names, path)
         self._check_judge("judge", form.judge)
         if form.report_judge:
             self._check_judge("report_judge", form.report_judge)
@@ -125,16 +126,43 @@ class Settings:
                 "name one under search.discoverer",
             )
 
+    def _check_named(self, names: Iterable[str], path: tuple[str, ...]) -> None:
+        for name in names:
+            if name not in self.form.models:
+                raise self._unknown(name, path, self.form.models)
+
     def _check_judge(self, field: str, judge: JudgeForm) -> None:
+        self._check_named(judge.models, (field, "models"))
         fault = ""
-        if judge.kind == "rubric" and len(judge.models) != 1:
-            fault = "a rubric judge is one model"
+        if judge.kind in ("rubric", "pairwise") and len(judge.models) != 1:
+            fault = f"a {judge.kind} judge is one model"
         elif judge.kind == "panel" and len(set(judge.models)) < 2:
             fault = "a panel is two models or more"
         elif judge.kind == "self" and len({m.family for m in self._judging(judge)}) < 2:
             fault = "self-judging needs models of two families (none judges its own)"
         if fault:
             raise self._error(fault, (field,), "name them under `models`")
+        self._check_baseline(field, judge)
+
+    def _check_baseline(self, field: str, judge: JudgeForm) -> None:
+        if judge.baseline is None:
+            if judge.kind == "pairwise" and not self.form.baselines:
+                raise self._error(
+                    "a pairwise judge needs a baseline to compare with",
+                    (field,),
+                    "name a model as `baseline` there or under `baselines`",
+                )
+            return
+        path = (field, "baseline")
+        if judge.kind != "pairwise":
+            raise self._error(f"a {judge.kind} judge takes no baseline", path, "remove it")
+        self._check_named([judge.baseline], path)
+        if judge.baseline not in {*self._members, *self.form.baselines}:
+            raise self._error(
+                f"{judge.baseline!r} is neither in the pool nor a baseline",
+                path,
+                "list it under `baselines`",
+            )
 
     def _judging(self, judge: JudgeForm) -> list[ModelSpec]:
         return [self.models[n] for n in judge.models or self._members]
@@ -223,6 +251,7 @@ def model_spec(name: str, form: ModelForm, folder: Path) -> ModelSpec:
         extra_body=form.extra_body,
         system_role="fold" if form.system_role == "auto" and folds else form.system_role,
         tools=form.tools,
+        verdicts=form.verdicts,
         tokenizer=str((folder / form.tokenizer).resolve()) if form.tokenizer else None,
     )
 

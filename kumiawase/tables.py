@@ -8,13 +8,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from db.of_ten import OF
 from db.records import Spent
-from db.standings import OF, Leaderboard, Standing
+from db.standings import Leaderboard, Standing
 from judges.statistics import Estimate
+from kumiawase import footnotes, remarks
 
 _BLANKS = "\n\u3000\u00a0"
 WIDTH = 160  # columns where stdout is no terminal: little is folded for a pipe
 WIDE = 130  # columns from which ensembles stand beside their figures
+COLUMNS = ("rank", "group", "trial", "id", "held out", "search", "items", "calls", "origin")
 ID = 6  # characters of a digest by which a person names an ensemble
 
 
@@ -57,16 +60,29 @@ def leaderboard(board: Leaderboard, rows: int) -> None:
     confirmed = [row for row in board.rows if row.held_out]
     compared = sum(row.origin == "baseline" for row in confirmed)
     out.print(plain(board.verdict), style="bold")
+    for difference in board.mixed:
+        out.print(plain(f"not comparable: {difference}"), style="bold")
     out.print(
         f"study {board.study}, suite {suite['name']} ({suite['search_items']} search items,"
         f" {suite['held_out_items']} held out); confirmed on held-out items:"
         f" {len(confirmed) - compared} found, {compared} baselines",
         markup=False,
     )
-    columns = ("rank", "group", "trial", "id", "held out", "search", "items", "calls", "origin")
-    right = "rank group trial items calls"
+    columns: tuple[str, ...] = COLUMNS
+    right = "rank group trial items calls micro flagged"
     labels = [row.ensemble.label for row in shown]
-    figures = [_row(row) for row in shown]
+    figures: list[tuple[str, ...]] = [_row(row) for row in shown]
+    if footnotes.has_micro(shown):
+        columns = (*columns, "micro")
+        means = (footnotes.micro(row) for row in shown)
+        told = ("—" if mean is None else f"{OF * mean:.2f}" for mean in means)
+        figures = [(*cells, mean) for cells, mean in zip(figures, told, strict=True)]
+    for heading, counts in remarks.columns(shown):
+        columns = (*columns, heading)
+        figures = [(*cells, count) for cells, count in zip(figures, counts, strict=True)]
+    if len({row.study for row in board.rows}) > 1:
+        columns = (*columns, "study")
+        figures = [(*cells, row.study) for cells, row in zip(figures, shown, strict=True)]
     if out.width >= WIDE:
         whole = [(*cells, label) for cells, label in zip(figures, labels, strict=True)]
         out.print(table((*columns, "ensemble"), whole, right))
@@ -74,11 +90,13 @@ def leaderboard(board: Leaderboard, rows: int) -> None:
         out.print(table(columns, figures, right))
         named = zip((row.digest[:ID] for row in shown), labels, strict=True)
         out.print(table(("id", "ensemble"), named))
-    if any(row.rank is None for row in shown):
-        out.print("no rank: unfinished, too few scores, or over 5 % of the answers lost a member")
     hidden = len(board.rows) - rows
     if hidden > 0:
         out.print(f"… and {hidden} more (--rows)")
+    for line in (*footnotes.lines(board, shown), *remarks.lines(shown)):
+        out.print(plain(line))
+    if any(row.rank is None for row in shown):
+        out.print("no rank: unfinished, too few scores, or over 5 % of the answers lost a member")
     spent(board.spent, out)
 
 

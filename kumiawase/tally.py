@@ -11,8 +11,15 @@ from endpoints.completions import AttemptSettled, EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.tokens import TokenizerLost
 from optimizer.evaluation import ItemDone, Outcome
-from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.events import (
+    DiscoveryDone,
+    EnsembleClosed,
+    PhaseStarted,
+    ScaleFrozen,
+    TrialStarted,
+)
 
+HELD_OUT = ("confirmation", "second opinion")  # phases whose scores the search never learns of
 WINDOW = 30.0  # seconds over which calls per second are averaged
 
 
@@ -92,13 +99,12 @@ class Tally:
                 self.running += 1
             case EnsembleClosed():
                 self._close(event)
+            case ScaleFrozen(scale):
+                self.incumbent = None
+                self.news(f"judges put on one scale by {scale.answers} answers")
             case DiscoveryDone(accepted):
                 self.news(f"discovery: {accepted} new ensembles proposed")
-            case EndpointPaused(endpoint, seconds, reason):
-                self.news(f"endpoint {endpoint} asked for {seconds:.0f} s of rest ({reason})")
-            case TokenizerLost(model, reason):
-                self.news(f"{model}: its server no longer counts tokens ({reason}); estimated")
-            case ModelAway() | ModelBack():
+            case EndpointPaused() | TokenizerLost() | ModelAway() | ModelBack():
                 self.news(_health(event))
 
     def _enter(self, name: str, ensembles: int) -> None:
@@ -115,15 +121,20 @@ class Tally:
             self.running -= 1
             self.pruned += outcome.state == "PRUNED"
         best = self.incumbent
-        if event.phase == "confirmation" or not outcome.ranked or outcome.value is None:
+        if event.phase in HELD_OUT or not outcome.ranked or outcome.value is None:
             return
         if best is None or best.value is None or outcome.value > best.value:
             self.incumbent = outcome
             self.news(f"incumbent {10 * outcome.value:.2f}: {outcome.ensemble.label}")
 
 
-def _health(event: ModelAway | ModelBack) -> str:
+def _health(event: EndpointPaused | TokenizerLost | ModelAway | ModelBack) -> str:
+    match event:
+        case EndpointPaused(endpoint, seconds, reason):
+            return f"endpoint {endpoint} asked for {seconds:.0f} s of rest ({reason})"
+        case TokenizerLost(model, reason):
+            return f"{model}: its server no longer counts tokens ({reason}); estimated"
+        case ModelBack():
+            return f"{event.model} at {event.endpoint} answers again"
     where = f"{event.model} at {event.endpoint}"
-    if isinstance(event, ModelBack):
-        return f"{where} answers again"
     return f"{where} does not answer ({event.reason}); trying it now and then"

@@ -1,4 +1,8 @@
-"""Settings → objects: the one place that names concrete classes together."""
+"""Settings → objects: the one place that names concrete classes together.
+
+What it is made of stands beside it: `judging` builds the judges, `pins` says what a study is,
+`members` which models take part. Other modules import all of it from here.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,30 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from data.digest import digest
 from data.observer import Observer
 from data.suites import Split, Suite, load_suite
+from db.pins import JudgeRole
 from db.store import Store
 from db.studies import open_study, study_lock
 from endpoints.completions import Completions
 from endpoints.endpoint import Endpoint
-from endpoints.request import Meter
+from endpoints.request import Completer, Meter
 from endpoints.specs import ModelSpec
 from endpoints.tokens import Tokens
 from judges import rules
 from judges.combined import CombinedJudge
-from judges.panel import PanelJudge, choose_members
-from judges.rubric import RubricJudge
 from judges.score import Judge
 from kumiawase.forms import JudgeForm
+from kumiawase.judging import judge_of, judging, verdicts_a_turn
 from kumiawase.knowledge import Knowledge, facts_of
+from kumiawase.members import identity
+from kumiawase.pins import pins_of
 from kumiawase.settings import Settings
 from moa import prompts
+from moa.answer import Answer
+from moa.conversation import Conversation
 from moa.engine import Engine, MaxTokens
+from moa.ensemble import Ensemble
 from moa.fitting import Fitter
 from optimizer.archive import Archive
 from optimizer.budget import Budget
@@ -33,9 +41,24 @@ from optimizer.confirm import reserve
 from optimizer.evaluation import Evaluator, Outcome
 from optimizer.proposers.discovery import Discovery
 from optimizer.sampler import tpe
+from optimizer.scaling import Scaling
 from optimizer.search import Plan, Search
 from optimizer.space import Space
 from optimizer.stepping import Together
+
+__all__ = [
+    "Session",
+    "completions_of",
+    "engine_of",
+    "identity",
+    "judge_of",
+    "judging",
+    "native_tools",
+    "open_session",
+    "pins_of",
+    "space_of",
+    "verdicts_a_turn",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +95,7 @@ def completions_of(
     return Completions(settings.models, endpoints, store, meter, settings.study, observer)
 
 
-def engine_of(settings: Settings, completions: Completions, fitter: Fitter) -> Engine:
+def engine_of(settings: Settings, completions: Completer, fitter: Fitter) -> Engine:
     """Return the engine that lets ensembles answer."""
     limits = settings.form.max_tokens
     return Engine(
@@ -87,82 +110,6 @@ def engine_of(settings: Settings, completions: Completions, fitter: Fitter) -> E
 def native_tools(models: Mapping[str, ModelSpec]) -> frozenset[str]:
     """Return the names of the models that take tools as such."""
     return frozenset(name for name, model in models.items() if model.tools == "native")
-
-
-def judge_of(settings: Settings, form: JudgeForm, completions: Completions) -> Judge:
-    """Return the judge that `judge` or `report_judge` names, rules before it."""
-
-    def member(model: ModelSpec) -> RubricJudge:
-        return RubricJudge(
-            completions,
-            model.name,
-            identity=identity(settings, model),
-            family=model.family,
-            max_tokens=settings.form.max_tokens.judge,
-        )
-
-    members = [member(model) for model in judging(settings, form)]
-    if form.kind == "rubric":
-        return CombinedJudge(members[0])
-    families = {name: settings.models[name].family for name in _asked(settings)}
-    return CombinedJudge(PanelJudge(members, families, exclude_own_family=form.kind == "self"))
-
-
-def judging(settings: Settings, form: JudgeForm) -> tuple[ModelSpec, ...]:
-    """Return the models that judge: those named, or those chosen from the pool."""
-    if form.models:
-        return tuple(settings.models[name] for name in dict.fromkeys(form.models))
-    return choose_members([settings.models[name] for name in _members(settings)])
-
-
-def identity(settings: Settings, model: ModelSpec) -> str:
-    """Return what a served model is known by: server, name there, and what is always sent."""
-    server = settings.endpoints[model.endpoint].identity
-    native = ["native tools"] if model.tools == "native" else []
-    return digest([server, model.served_name, dict(model.extra_body), *native])
-
-
-def pins_of(
-    settings: Settings, suite: Suite, space: Space, judge: Judge, report_judge: Judge | None
-) -> dict[str, object]:
-    """Return what makes the study the study it is, field by field."""
-    form = settings.form
-    asked = _asked(settings)
-    return {
-        "suite": {
-            "name": suite.name,
-            "digest": suite.digest,
-            "search_items": len(suite.half("search")),
-            "held_out_items": len(suite.half("held_out")),
-            "weights": dict(suite.weights),
-        },
-        "judge": _judge_pin(settings, form.judge, judge),
-        "report_judge": _judge_pin(settings, form.report_judge, report_judge),
-        "baselines": list(form.baselines),
-        "models": {name: identity(settings, settings.models[name]) for name in asked},
-        "contexts": {name: form.models[name].context for name in asked},
-        "space": space.to_json(),
-        "max_tokens": form.max_tokens.model_dump(),
-        "seed": form.search.seed,
-    }
-
-
-def _judge_pin(
-    settings: Settings, form: JudgeForm | None, judge: Judge | None
-) -> dict[str, object] | None:
-    if form is None or judge is None:
-        return None
-    names = [model.name for model in judging(settings, form)]
-    return {"kind": form.kind, "models": names, "digest": judge.digest}
-
-
-def _asked(settings: Settings) -> list[str]:
-    """Return the models that may stand in an ensemble."""
-    return sorted({*_members(settings), *settings.form.baselines})
-
-
-def _members(settings: Settings) -> list[str]:
-    return list(dict.fromkeys((*settings.aggregators, *settings.proposers)))
 
 
 @asynccontextmanager
@@ -199,9 +146,18 @@ async def _session(
     observer: Observer,
 ) -> Session:
     form = settings.form
-    judge = judge_of(settings, form.judge, completions)
-    report = judge_of(settings, form.report_judge, completions) if form.report_judge else None
+
+    async def answering(ensemble: Ensemble, conversation: Conversation) -> Answer:
+        return await engine.answer(ensemble, conversation)  # which is built after the pins
+
+    def judged(chosen: JudgeForm) -> CombinedJudge:
+        return judge_of(settings, chosen, completions, answering)
+
+    judge = judged(form.judge)
+    report = judged(form.report_judge) if form.report_judge else None
     await store.pin(settings.study, pins_of(settings, suite, space, judge, report))
+    scaling = _scaling(settings, store, judge, "judge")
+    report_scaling = _scaling(settings, store, report, "report_judge")
     await store.add_prompts(prompts.library())
     facts = await facts_of(settings, store, completions)
     tokens = Tokens(settings.models, completions.endpoints, facts, observer)
@@ -243,8 +199,19 @@ async def _session(
         sample=tpe(form.search.seed) if form.search.sampler in ("auto", "tpe") else None,
         discovery=_discovery(settings, space, store, completions),
         observer=observer,
+        scaling=scaling,
+        report_scaling=report_scaling,
+        second=evaluator("held_out", judge) if report else None,
     )
     return Session(store, search, budget, archive.tried, Knowledge(facts, tokens, completions))
+
+
+def _scaling(
+    settings: Settings, store: Store, judge: CombinedJudge | None, role: JudgeRole
+) -> Scaling | None:
+    if judge is None or judge.panel is None:
+        return None
+    return Scaling(store, judge, judge.panel, settings.study, role)
 
 
 def _discovery(
@@ -264,7 +231,8 @@ def _budget(settings: Settings, store: Store, suite: Suite) -> Budget:
         pool=len(settings.proposers),
         k=form.search.confirm + 2 + len(form.baselines),
         width=form.search.width,
-        judges=len(judging(settings, form.report_judge or form.judge)),
+        judges=verdicts_a_turn(settings, form.report_judge or form.judge),
+        again=verdicts_a_turn(settings, form.judge) if form.report_judge else 0,
     )
     return Budget(form.budget.calls, spent=store.calls(settings.study), kept=kept)
 

@@ -20,6 +20,10 @@ class Archive:
         if outcome.state != "FAILED":
             self._outcomes[outcome.ensemble.digest] = outcome
 
+    def clear(self) -> None:
+        """Forget everything: the judge has become another."""
+        self._outcomes.clear()
+
     def get(self, digest: str) -> Outcome | None:
         """Return the outcome of an ensemble."""
         return self._outcomes.get(digest)

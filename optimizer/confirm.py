@@ -12,6 +12,9 @@ from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.evaluation import Outcome
 
+LEADING = 2
+"""Ensembles that both judges read on the held-out items: the best, and the best single model."""
+
 
 def candidates(
     archive: Archive, k: int, compared: Sequence[str], members: Collection[str]
@@ -57,7 +60,15 @@ def _is_self(outcome: Outcome) -> bool:
     )
 
 
-def reserve(calls: int | None, items: int, pool: int, k: int, width: int, judges: int = 1) -> int:
+def reserve(
+    calls: int | None,
+    items: int,
+    pool: int,
+    k: int,
+    width: int,
+    judges: int = 1,
+    again: int = 0,
+) -> int:
     """Return how many calls to keep back for a confirmation, at most a third of the budget.
 
     Each proposer answers each held-out turn once for all ensembles; each ensemble adds its
@@ -70,7 +81,9 @@ def reserve(calls: int | None, items: int, pool: int, k: int, width: int, judges
         k: Ensembles to confirm, baselines included.
         width: Most agents in a layer.
         judges: Models that judge each answer.
+        again: Models of the search's judge, which reads the answers of `LEADING` ensembles.
     """
     if calls is None or k == 0:
         return 0
-    return min(calls // 3, items * (pool + k * (1 + judges + width // 2)))
+    each = pool + k * (1 + judges + width // 2) + LEADING * again
+    return min(calls // 3, items * each)

@@ -18,6 +18,7 @@ from db.records import Evaluation, Result
 from db.store import Store
 from judges.score import Judge
 from judges.statistics import Estimate, estimate
+from moa.answer import Answer
 from moa.conversation import Conversation
 from moa.engine import Engine
 from moa.ensemble import Ensemble
@@ -95,6 +96,7 @@ class _Progress:
     """What an evaluation has so far."""
 
     results: dict[str, Result] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # judged by somebody else
 
     @property
     def scores(self) -> dict[str, float]:
@@ -194,6 +196,8 @@ class Evaluator:
     ) -> Outcome:
         """Evaluate an ensemble; items and verdicts kept from before cost nothing.
 
+        Answers that another judge has seen are not asked for again.
+
         Args:
             ensemble: What answers.
             origin: Who proposed it.
@@ -209,7 +213,10 @@ class Evaluator:
         results = self._store.results(record.id)
         if record.state in ("COMPLETE", "PRUNED"):
             return Outcome.of(record, results)
-        progress = _Progress({r.item_id: r for r in results})
+        progress = _Progress(
+            {r.item_id: r for r in results},
+            self._store.answers(self._study, self._half, ensemble.digest),
+        )
         beaten_by = await self._walk(record, progress, ensemble, incumbent)
         outcome = self._outcome(record, progress, beaten_by)
         await self._close(record, outcome)
@@ -263,8 +270,9 @@ class Evaluator:
     async def _answer(
         self, record: Evaluation, progress: _Progress, ensemble: Ensemble, item: Item
     ) -> None:
+        known = progress.answers.get(item.id)
         try:
-            answer = await self._engine.answer(ensemble, Conversation.of(item))
+            answer = known or await self._engine.answer(ensemble, Conversation.of(item))
             scores = await self._judge.score(item, answer)
         except RequestError:
             return  # the item stays without a result; the ledger holds the reason

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from judges.common_scale import CommonScale
 from optimizer.evaluation import Outcome
 
 
@@ -11,7 +12,8 @@ from optimizer.evaluation import Outcome
 class PhaseStarted:
     """A part of the search began, with how many ensembles.
 
-    The parts: single models, baselines (made of them), trials, confirmation.
+    The parts: single models, common scale (the same, where several judges got one), baselines
+    (made of them), trials, confirmation, second opinion (of the search's judge).
     """
 
     name: str
@@ -35,6 +37,13 @@ class EnsembleClosed:
     number: int | None
     outcome: Outcome
     duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleFrozen:
+    """The judges of a panel got one scale; what they scored so far is scored again on it."""
+
+    scale: CommonScale
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +17,17 @@ from optimizer.archive import Archive
 from optimizer.asking import Asked, Asker
 from optimizer.baselines import shapes, singles
 from optimizer.budget import Budget
-from optimizer.confirm import candidates
+from optimizer.confirmation import Confirmation, StalledError
 from optimizer.evaluation import Evaluator, Outcome, all_of
-from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.events import (
+    DiscoveryDone,
+    EnsembleClosed,
+    PhaseStarted,
+    ScaleFrozen,
+    TrialStarted,
+)
 from optimizer.proposers import Proposer
+from optimizer.scaling import Scaling
 from optimizer.space import Space
 
 End = Literal["done", "budget", "exhausted"]
@@ -28,10 +35,6 @@ End = Literal["done", "budget", "exhausted"]
 DISCOVER_AFTER = 5  # trials closed between two discovery turns
 PROPOSALS = 4  # ensembles asked of one turn
 STALLED = 8  # evaluations in a row that failed
-
-
-class StalledError(KumiawaseError):
-    """Evaluation after evaluation failed: some endpoint is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class Search:
         sample: Optuna's sampler for one trial's number; None draws among the unseen at random.
         discovery: Proposes beside the sampler, or in its place; or None.
         observer: Hears of everything.
+        scaling: Of the judge, where it is a panel.
+        report_scaling: Of the judge that confirms, where it is another one and a panel.
+        second: Evaluates on the held-out items by the search's judge, where the confirmer has
+            another one.
     """
 
     def __init__(
@@ -84,11 +91,15 @@ class Search:
         sample: Callable[[int], BaseSampler] | None,
         discovery: Proposer | None,
         observer: Observer,
+        scaling: Scaling | None = None,
+        report_scaling: Scaling | None = None,
+        second: Evaluator | None = None,
     ) -> None:
         self._space = space
         self._archive = archive
         self._evaluator = evaluator
-        self._confirmer = confirmer
+        self._scaling = scaling
+        self._confirmation = Confirmation(archive, confirmer, second, report_scaling, observer)
         self._budget = budget
         self._plan = plan
         self._discovery = discovery
@@ -99,7 +110,6 @@ class Search:
         self._discovering: asyncio.Task[None] | None = None
         self._closed = 0
         self._failures = 0
-        self._unconfirmed = 0
         self._answered = 0
 
     async def run(self) -> End:
@@ -128,45 +138,42 @@ class Search:
 
     async def _baselines(self) -> None:
         alone = singles(self._space, self._plan.compared)
-        self._observer.notice(PhaseStarted("single models", len(alone)))
-        await all_of(self._baseline(ensemble) for ensemble in alone)
+        await self._score("single models", alone)
+        if self._scaling is not None and self._scaling.open:
+            await self._scale(self._scaling, alone)
         digests = {ensemble.digest for ensemble in alone}  # no trial's: a resumed run knows more
         ranked = [
             o for o in self._archive.best(len(self._archive)) if o.ensemble.digest in digests
         ]
         if not ranked:
             raise StalledError("no single model could be scored; `kumiawase status` says why")
-        combined = shapes(self._space, ranked)
-        self._observer.notice(PhaseStarted("baselines", len(combined)))
-        await all_of(self._baseline(ensemble) for ensemble in combined)
+        await self._score("baselines", shapes(self._space, ranked))
 
-    async def _baseline(self, ensemble: Ensemble) -> None:
+    async def _score(self, phase: str, ensembles: Sequence[Ensemble]) -> None:
+        self._observer.notice(PhaseStarted(phase, len(ensembles)))
+        await all_of(self._baseline(phase, ensemble) for ensemble in ensembles)
+
+    async def _baseline(self, phase: str, ensemble: Ensemble) -> None:
         outcome = await self._evaluator.evaluate(ensemble, "baseline")
         self._archive.add(outcome)
-        phase = "baselines" if ensemble.layers else "single models"
         self._observer.notice(EnsembleClosed(phase, None, outcome))
+
+    async def _scale(self, scaling: Scaling, alone: Sequence[Ensemble]) -> None:
+        """Freeze the scale of a panel's judges and score on it what they have judged."""
+        whole = [ensemble for ensemble in alone if ensemble.digest in self._archive]
+        if whole:
+            self._observer.notice(ScaleFrozen(await scaling.freeze("search", whole)))
+            self._archive.clear()
+            await self._score("common scale", alone)
 
     async def _confirm(self) -> None:
         self._budget.release()
-        members = {*self._space.proposers, *self._space.aggregators}
-        ensembles = candidates(self._archive, self._plan.confirm, self._plan.compared, members)
-        self._observer.notice(PhaseStarted("confirmation", len(ensembles)))
-        limited = self._budget.calls is not None
-        # What may end too soon does one ensemble after the other: some whole beat all in part.
-        for group in [[e] for e in ensembles] if limited else [ensembles]:
-            await all_of(self._confirmation(ensemble) for ensemble in group)
-        if self._unconfirmed:
-            raise StalledError(
-                f"{self._unconfirmed} ensembles could not be confirmed: too few held-out items"
-                " were answered; `kumiawase status` says why; run the same command again later"
-            )
-
-    async def _confirmation(self, ensemble: Ensemble) -> None:
-        known = self._archive.get(ensemble.digest)
-        assert known is not None
-        outcome = await self._confirmer.evaluate(ensemble, known.origin)
-        self._unconfirmed += outcome.state == "FAILED"
-        self._observer.notice(EnsembleClosed("confirmation", None, outcome))
+        await self._confirmation.run(
+            self._plan.confirm,
+            self._plan.compared,
+            {*self._space.proposers, *self._space.aggregators},
+            one_by_one=self._budget.calls is not None,
+        )
 
     async def _trials(self) -> None:
         self._observer.notice(PhaseStarted("trials", self._plan.trials))

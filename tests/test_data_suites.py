@@ -139,6 +139,40 @@ def test_digest_is_of_everything_in_the_items(tmp_path: Path) -> None:
     assert len(digests) == len(changes)
 
 
+def test_a_scale_changes_the_digest_only_where_there_is_one(tmp_path: Path) -> None:
+    rubric = {"rubric": ["東京と答えている:3点"]}
+    scales: tuple[dict[str, object], ...] = (
+        {},
+        {"scale": "1-10"},
+        {"scale": "1-5"},
+        {"scale": "points"},
+    )
+    suites = [load(tmp_path, row("a") | rubric | scale, row("b")) for scale in scales]
+    assert [suite.items[0].scale for suite in suites] == [None, None, "1-5", "points"]
+    plain, ten, five, points = (suite.digest for suite in suites)
+    assert plain == ten
+    assert len({plain, five, points}) == 3
+    # As it was before items had scales.
+    known = "8c5784b11c57483a"
+    assert load(tmp_path, row("a"), row("b")).digest.startswith(known)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"scale": "1-100"}, "'scale'"),
+        ({"scale": "points"}, "scale points needs a `rubric` that says what"),
+        ({"scale": "points", "rubric": ["正しい", "自然"]}, "scale points needs a `rubric`"),
+    ],
+)
+def test_a_scale_that_cannot_be_rated_on_is_refused(
+    tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    text = fault(tmp_path, row("a") | fields, row("b"))
+    assert text.startswith("suite.jsonl:1")
+    assert said in text
+
+
 def test_several_suites_weigh_the_same(tmp_path: Path) -> None:
     write(tmp_path, *(row(f"{c}{n}", c) for c in ("甲", "乙") for n in range(2)), name="p.jsonl")
     write(tmp_path, *(row(f"甲{n}", "甲") for n in range(4)), name="q.jsonl")
@@ -250,6 +284,12 @@ def test_two_suites_of_one_name_are_refused(tmp_path: Path) -> None:
             {"rule": {"kind": "function_call"}, "target": {"name": "f", "arguments": {}}},
             "calls a function that is not in `tools`",
         ),
+        ({"rule": {"kind": "json_schema"}}, "`rule.json_schema.schema` is missing"),
+        ({"rule": {"kind": "grounded"}}, "a rule grounded without `documents`"),
+        ({"rule": {"kind": "overlap"}}, "a rule overlap without a `target`"),
+        ({"rule": {"kind": "format", "characters": {}}}, "give `min`, `max` or both"),
+        ({"rule": {"kind": "format", "items": {"min": 3, "max": 2}}}, "`min` is above `max`"),
+        ({"rule": {"kind": "format", "script": "kanji"}}, "rule.format.script"),
     ],
 )
 def test_a_line_that_does_not_fit_is_named(

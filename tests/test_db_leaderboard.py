@@ -19,6 +19,7 @@ from db.standings import Leaderboard, Standing
 from db.store import Store
 from db.studies import open_study
 from judges import statistics
+from judges.score import Score
 from judges.statistics import Estimate
 from moa.ensemble import Agent, Ensemble, single
 from tests.support.rows import PROMPT, answer, attempt, item, scores
@@ -50,9 +51,9 @@ def around(mean: float, wave: float = 0.1) -> list[float | None]:
     return [mean + (wave if n % 2 else -wave) for n in range(20)]
 
 
-async def pin(store: Store, **more: Any) -> None:
+async def pin(store: Store, study: str = "s", **more: Any) -> None:
     pins = {"suite": SUITE, "judge": JUDGE, "report_judge": None, "baselines": []}
-    await store.pin("s", {**pins, **more})
+    await store.pin(study, {**pins, **more})
 
 
 async def evaluate(
@@ -66,8 +67,9 @@ async def evaluate(
     judge: str = "j",
     lost: int = 0,
     usd: float = 0.5,
+    study: str = "s",
 ) -> None:
-    begun = await store.begin("s", half, judge, f"judge {judge}", ensemble, origin)
+    begun = await store.begin(study, half, judge, f"judge {judge}", ensemble, origin)
     for n, value in enumerate(values):
         given = answer(lost=n < lost, seconds=1.0 + n, usd=usd)
         await store.add(begun.id, item(f"i{n}", STRATA[f"i{n}"]), given, scores(value))
@@ -248,6 +250,208 @@ async def test_an_unknown_study_is_refused_with_those_there_are(store: Store) ->
         rank(store, "other")
 
 
+# -- how sure a mean is
+
+
+async def test_unscored_items_at_worst_and_at_best_by_hand(store: Store) -> None:
+    await pin(store)
+    await evaluate(store, A, [0.5] * 20)
+    # Two of twelve in one category have no score, and one of eight was not even answered.
+    values: list[float | None] = [0.8] * 7 + [0.5] * 10 + [None] * 2
+    begun = await store.begin("s", "search", "j", "judge j", MIX, "tpe")
+    for n, value in zip([*range(7), *range(8, 20)], values, strict=True):
+        await store.add(begun.id, item(f"i{n}", STRATA[f"i{n}"]), answer(), scores(value))
+    await store.close_evaluation(
+        begun.id, "COMPLETE", Estimate(0.65, 0.6, 0.7, 17), items=20, unscored=3, marked=0
+    )
+    found = row(rank(store, "s"), MIX).to_json()
+    worst, best = (7 * 0.8 / 8 + 10 * 0.5 / 12) / 2, (6.6 / 8 + 7 / 12) / 2
+    assert found["bounds"] == pytest.approx([10 * worst, 10 * best], abs=1e-4)
+    whole = row(rank(store, "s"), A).to_json()
+    assert whole["bounds"] == [whole["score"]] * 2 == [5.0, 5.0]
+
+
+async def test_a_pruned_mean_is_bounded_over_the_items_it_saw(store: Store) -> None:
+    await pin(store)
+    await evaluate(store, A, [0.5] * 20)
+    await evaluate(store, MIX, [0.5] * 9 + [None], state="PRUNED")
+    found = row(rank(store, "s"), MIX).to_json()
+    assert found["bounds"] == pytest.approx([10 * (0.5 + 0.25) / 2, 10 * (0.5 + 0.75) / 2])
+
+
+async def test_the_mean_over_items_stands_beside_the_one_that_ranks(store: Store) -> None:
+    await pin(store)
+    search: list[float | None] = [*([0.2] * 8), *([0.7] * 12)]
+    held_out: list[float | None] = [*([0.4] * 8), *([0.9] * 12)]
+    await evaluate(store, MIX, search)
+    await evaluate(store, MIX, held_out, half="held_out")
+    found = row(rank(store, "s"), MIX).to_json()
+    assert (found["score"], found["micro"]) == (4.5, 5.0)
+    assert (found["held_out"]["score"], found["held_out"]["micro"]) == (6.5, 7.0)
+
+
+# -- two judges
+
+
+async def two_judges(store: Store, *, again: bool) -> None:
+    """Let the search's judge see 3 of 10 more on held-out items where the other sees 1."""
+    await pin(store, report_judge=REPORT)
+    for ensemble, search, second, report in ((MIX, 0.9, 0.8, 0.6), (A, 0.5, 0.5, 0.5)):
+        await evaluate(store, ensemble, around(search))
+        await evaluate(store, ensemble, around(report), half="held_out", judge="r")
+        if again:
+            await evaluate(store, ensemble, around(second), half="held_out")
+
+
+async def test_both_gains_and_their_gap_on_the_same_answers(store: Store) -> None:
+    await two_judges(store, again=True)
+    gain = rank(store, "s").gain
+    assert gain is not None
+    found = gain.to_json()
+    assert (found["digest"], found["single"]) == (MIX.digest, "a")
+    assert found["judge"]["half"] == found["report_judge"]["half"] == "held_out"
+    assert found["judge"]["difference"] == pytest.approx(3.0)
+    assert found["report_judge"]["difference"] == pytest.approx(1.0)
+    assert found["gap"]["difference"] == pytest.approx(2.0)
+    low, high = found["gap"]["ci"]
+    assert 1.5 < low < 2 < high < 2.5
+
+
+async def test_without_a_second_opinion_the_gap_is_between_the_halves(store: Store) -> None:
+    await two_judges(store, again=False)
+    gain = rank(store, "s").gain
+    assert gain is not None
+    assert gain.half == "search"
+    assert [gain.search.value, gain.report.value] == pytest.approx([0.4, 0.1])
+    assert gain.gap.value == pytest.approx(0.3)
+    alone = max(gain.search.high - gain.search.low, gain.report.high - gain.report.low)
+    assert gain.gap.high - gain.gap.low > alone
+
+
+async def test_one_judge_has_no_gap(store: Store) -> None:
+    await pin(store)
+    for ensemble, value in ((MIX, 0.9), (A, 0.5)):
+        await evaluate(store, ensemble, around(value))
+        await evaluate(store, ensemble, around(value), half="held_out")
+    assert rank(store, "s").gain is None
+
+
+async def test_a_second_opinion_ranks_nothing(store: Store) -> None:
+    await two_judges(store, again=True)
+    await evaluate(store, B, around(0.99), half="held_out")
+    board = rank(store, "s")
+    assert [one.ensemble for one in board.rows] == [MIX, A]
+    assert row(board, MIX).to_json()["held_out"]["score"] == pytest.approx(6.0)
+
+
+# -- one scale
+
+
+SCALE = {"answers": 48, "judges": {}, "digest": "frozen"}
+
+
+async def test_what_was_scored_before_the_scale_was_frozen_counts_no_more(store: Store) -> None:
+    await pin(store, judge=JUDGE | {"kind": "panel"})
+    await evaluate(store, A, around(0.9))
+    await evaluate(store, B, around(0.8))
+    assert len(rank(store, "s").rows) == 2
+    assert await store.scale("s", "judge", SCALE) == SCALE
+    assert await store.scale("s", "judge", SCALE | {"digest": "later"}) == SCALE
+    await evaluate(store, A, around(0.4), judge="frozen")
+    await evaluate(store, A, around(0.3), judge="frozen", half="held_out")
+    board = rank(store, "s")
+    assert [one.ensemble.label for one in board.rows] == ["a"]
+    assert board.rows[0].to_json()["score"] == pytest.approx(4.0)
+    assert board.rows[0].to_json()["held_out"]["score"] == pytest.approx(3.0)
+    assert board.to_json()["scales"] == {"judge": SCALE}
+
+
+PANEL = {"kind": "panel", "models": ["x", "y", "z"], "digest": "j"}
+
+
+async def test_what_judges_give_to_their_own_family_by_hand(store: Store) -> None:
+    """x gives 0.1 more to its own family, y 0.3 to its; z is of no family that answers."""
+    families = {"a": "A", "b": "B", "gpt": "D", "x": "A", "y": "B", "z": "C"}
+    await pin(store, judge=PANEL, families=families)
+    for ensemble, models, own in ((MIX, {"a", "b"}, 1), (GPT, {"gpt"}, 0)):
+        begun = await store.begin("s", "search", "j", "panel", ensemble, "tpe")
+        for n in range(20):
+            worth = 0.3 + 0.01 * n
+            given = replace(answer(), models=frozenset(models))
+            marks = {"x": worth + 0.1 * own, "y": worth + 0.3 * own, "z": worth}
+            told = (Score("panel", worth), *(Score(name, mark) for name, mark in marks.items()))
+            await store.add(begun.id, item(f"i{n}", STRATA[f"i{n}"]), given, told)
+        found = Estimate(0.4, 0.3, 0.5, 20)
+        await store.close_evaluation(begun.id, "COMPLETE", found, items=20, unscored=0, marked=0)
+    board = rank(store, "s")
+    judges = [(one.judge, one.family, one.half) for one in board.own_family]
+    assert judges == [("x", "A", "search"), ("y", "B", "search")]
+    # Neither is the measure of the other where both took part.
+    assert [one.difference.value for one in board.own_family] == pytest.approx([0.1, 0.3])
+    for one in board.to_json()["own_family"]:
+        assert one["ci"][0] <= one["difference"] <= one["ci"][1]
+        assert one["items"] == 20
+
+
+# -- several studies
+
+
+async def test_studies_of_the_same_suite_and_judge_are_ranked_together(store: Store) -> None:
+    for study, ensemble, value in (("s", MIX, 0.6), ("t", DUO, 0.8)):
+        await pin(store, study)
+        await evaluate(store, A, around(0.5), study=study, origin="baseline")
+        await evaluate(store, ensemble, around(value), study=study)
+    board = rank(store, "s", "t")
+    found = [(one.ensemble.label, one.rank, one.study) for one in board.rows]
+    # What both scored alike stands there once.
+    assert found == [(DUO.label, 1, "t"), (MIX.label, 2, "s"), ("a", 3, "s + t")]
+    assert board.rows[0].vs["a"].value == pytest.approx(0.3)
+    assert (board.study, board.mixed) == ("s + t", ())
+
+
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"judge": {"kind": "rubric", "models": ["other"], "digest": "k"}}, "`judge.models`"),
+    ({"judge": JUDGE | {"digest": "k", "parts": {"parser": "9"}}}, "`judge.parts`"),
+    ({"judge": JUDGE | {"digest": "k"}}, "`judge.digest` differs"),
+    ({"suite": SUITE | {"digest": "e", "name": "別"}}, '`suite.name` is "日本語" and "別"'),
+    ({"suite": SUITE | {"digest": "e", "references": "f"}}, "`suite.references`"),
+    ({"suite": SUITE | {"weights": {"数学": 0.9, "文学": 0.1}}}, "`suite.weights"),
+    ({"report_judge": REPORT}, "`report_judge`"),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), CHANGES, ids=[named for _, named in CHANGES])
+async def test_what_cannot_be_compared_is_refused_by_name_or_marked(
+    store: Store, change: dict[str, Any], named: str
+) -> None:
+    await pin(store)
+    await pin(store, "t", **change)
+    for study, value, judge in (("s", 0.6, "j"), ("t", 0.8, change.get("judge", JUDGE)["digest"])):
+        await evaluate(store, A, around(value), study=study, judge=judge)
+    with pytest.raises(StudyError, match=re.escape(named)) as refused:
+        rank(store, "s", "t")
+    assert "--allow-mixed" in str(refused.value)
+    board = rank(store, "s", "t", mixed=True)
+    assert board.verdict.startswith("mixed:")
+    assert named in board.mixed[0]
+    assert [(one.study, one.group) for one in board.rows] == [("t", None), ("s", None)]
+    assert all(one.vs == {} for one in board.rows)
+
+
+async def test_another_scale_is_another_judge(store: Store) -> None:
+    for study in ("s", "t"):
+        await pin(store, study, judge=JUDGE | {"kind": "panel"})
+        await store.scale(study, "judge", SCALE | {"digest": f"frozen in {study}"})
+    with pytest.raises(StudyError, match="frozen from other baselines in s and t"):
+        rank(store, "s", "t")
+
+
+async def test_a_study_alone_is_never_mixed(store: Store) -> None:
+    await pin(store, report_judge=REPORT)
+    await evaluate(store, A, around(0.5))
+    assert rank(store, "s", "s").mixed == ()
+
+
 async def test_the_json_has_the_keys_and_types_of_the_contract(store: Store, shared: Path) -> None:
     await pin(store, baselines=["gpt"], report_judge=REPORT)
     await store.settle(attempt(outcome="ok", prompt_tokens=3, usd=0.5), None)
@@ -268,6 +472,13 @@ async def test_the_json_has_the_keys_and_types_of_the_contract(store: Store, sha
     same_shape(example, {**found, "rows": [mix]})
 
 
+# What was added to the contract's form, by the place it stands in.
+BESIDE = {"micro", "bounds"}
+ADDED = {
+    "": {"gain", "own_family", "scales", "mixed"},
+    ".rows[]": {"study", "flagged", "off_language", "defects", "style", *BESIDE},
+    ".rows[].held_out": BESIDE,
+}
 OPEN = {"by_role", "vs", "by_category"}  # whose keys are names, all of one shape
 
 
@@ -280,7 +491,9 @@ def same_shape(example: Any, found: Any, path: str = "") -> None:
             for value in found.values():
                 same_shape(next(iter(example.values())), value, f"{path}.*")
             return
-        assert list(found) == list(example), path
+        added = ADDED.get(path, set())
+        assert found.keys() >= added, path
+        assert [key for key in found if key not in added] == list(example), path
         for key, value in example.items():
             same_shape(value, found[key], f"{path}.{key}")
     elif isinstance(example, list):

@@ -43,3 +43,15 @@ def test_no_placeholder_is_left(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.findall(r"^@\w+@$", text, flags=re.MULTILINE)
     assert text.count("held-out items") >= 2  # the outputs are really there
+
+
+def test_every_kind_of_rule_is_described() -> None:
+    from judges.rules import KINDS
+
+    text = (ROOT / "docs/design/suite.md").read_text(encoding="utf-8")
+    table = text.partition("## Rules, in full")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", table, flags=re.MULTILINE))
+    assert rows.keys() - {"kind"} == KINDS.keys()
+    for kind, options in rows.items():
+        if kind != "kind":
+            assert all(f"`{option}`" in options for option in KINDS[kind].options), kind

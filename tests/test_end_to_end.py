@@ -231,6 +231,9 @@ def test_a_second_study_pays_for_nothing_twice(served: Pool, tmp_path: Path) -> 
     rows = [[{key: row[key] for key in kept} for row in board["rows"]] for board in boards]
     assert rows[0] == rows[1]
     assert [board["spent"]["calls"] for board in boards] == [boards[0]["spent"]["calls"], 0]
+    together = leaderboard(tmp_path, "--study", "first", "--study", "second")
+    assert [row["digest"] for row in together["rows"]] == [r["digest"] for r in boards[0]["rows"]]
+    assert {row["study"] for row in together["rows"]} == {"first + second"}
 
 
 # -- the pool knows nothing but the request
@@ -281,7 +284,7 @@ def test_a_budget_stops_the_search_and_leaves_enough_to_confirm(
     board = leaderboard(tmp_path)
     Leaderboard.model_validate(board)
     confirmed = [row for row in board["rows"] if row["held_out"] is not None]
-    assert {"baseline"} < {row["origin"] for row in confirmed}
+    assert len(confirmed) == 3  # the best single model, its Self-MoA, and the best of the others
     assert all(row["held_out"]["items"] == 4 for row in confirmed)
 
     prepare(tmp_path, settings(served.url, search=search | {"trials": 8}, budget={"calls": 9000}))
@@ -301,7 +304,9 @@ class _Shape(BaseModel):
 
 Points = Annotated[float, Field(ge=0, le=10)]
 Change = Annotated[float, Field(ge=-10, le=10)]
+Gap = Annotated[float, Field(ge=-20, le=20)]
 Count = Annotated[int, Field(ge=0)]
+Bounds = Annotated[list[Points], Field(min_length=2, max_length=2)]
 Amount = Annotated[float, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -314,9 +319,10 @@ class SuiteShape(_Shape):
 
 
 class JudgeShape(_Shape):
-    kind: Literal["rubric", "panel", "self"]
+    kind: Literal["rubric", "pairwise", "panel", "self"]
     models: list[str]
     digest: Digest
+    parts: dict[str, Any]
 
 
 class RoleShape(_Shape):
@@ -337,6 +343,8 @@ class HeldOutShape(_Shape):
     ci: Annotated[list[Points], Field(min_length=2, max_length=2)]
     items: Count
     judge: str
+    micro: Points
+    bounds: Bounds
 
 
 class VersusShape(_Shape):
@@ -378,6 +386,31 @@ class RowShape(_Shape):
     per_answer: PerAnswerShape
     latency_s: LatencyShape
     pareto: bool
+    flagged: Count
+    off_language: Count
+    defects: dict[str, Count]
+    style: dict[str, Amount]
+    study: str
+    micro: Points | None
+    bounds: Bounds | None
+
+
+class SeenShape(VersusShape):
+    half: Literal["search", "held_out"]
+
+
+class GapShape(_Shape):
+    difference: Gap
+    ci: Annotated[list[Gap], Field(min_length=2, max_length=2)]
+
+
+class GainShape(_Shape):
+    ensemble: str
+    digest: Digest
+    single: str
+    judge: SeenShape
+    report_judge: SeenShape
+    gap: GapShape
 
 
 class Leaderboard(_Shape):
@@ -389,6 +422,10 @@ class Leaderboard(_Shape):
     confirmations: Count
     spent: SpentShape
     rows: list[RowShape]
+    gain: GainShape | None
+    own_family: list[object]
+    scales: dict[str, object]
+    mixed: list[str]
 
 
 @pytest.fixture(scope="module", params=["rehearsed", "searched"])
@@ -427,6 +464,30 @@ def test_intervals_hold_their_scores(board: Leaderboard) -> None:
         assert held_out is None or held_out.ci[0] <= held_out.score <= held_out.ci[1]
         for versus in row.vs.values():
             assert versus.ci[0] <= versus.difference <= versus.ci[1]
+
+
+def test_two_judges_tell_both_gains_and_their_gap(board: Leaderboard) -> None:
+    gain = board.gain
+    assert gain is not None
+    assert gain.judge.half == gain.report_judge.half == "held_out"
+    shared = gain.judge.wins + gain.judge.losses + gain.judge.ties
+    assert shared == board.suite.held_out_items
+    assert gain.gap.difference == pytest.approx(
+        gain.judge.difference - gain.report_judge.difference, abs=2e-4
+    )
+    assert gain.gap.ci[0] <= gain.gap.difference <= gain.gap.ci[1]
+    best = next(row for row in board.rows if row.digest == gain.digest)
+    assert best.vs[gain.single].difference == gain.report_judge.difference
+    assert board.mixed == board.own_family == []  # one judge each: nothing to put on one scale
+    assert board.scales == {}
+
+
+def test_the_unscored_at_worst_and_at_best_hold_the_score(board: Leaderboard) -> None:
+    for row in board.rows:
+        for one in (row, row.held_out):
+            if one is not None and one.score is not None:
+                assert one.bounds is not None
+                assert one.bounds[0] - 1e-3 <= one.score <= one.bounds[1] + 1e-3
 
 
 def test_baselines_have_no_trial_and_are_confirmed(board: Leaderboard) -> None:

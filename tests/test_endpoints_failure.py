@@ -9,6 +9,7 @@ import pytest
 from data.errors import (
     ContextOverflowError,
     DialectError,
+    EmptyReplyError,
     FilteredError,
     RateLimitedError,
     RejectedError,
@@ -28,6 +29,7 @@ VLLM_NEW = "You passed 5000 input tokens. However, the model's context length is
 SGLANG = "The input (5000 tokens) is longer than the model's context length (4096 tokens)."
 LLAMA_CPP = "the request exceeds the available context size, try increasing it"
 JINJA = "Error: Jinja Exception: Conversation roles must alternate user/assistant/user/..."
+UNPARSED = "The model produced output that does not match the expected peg-native format"
 AZURE = "The response was filtered due to the prompt triggering content management policy"
 
 
@@ -55,6 +57,7 @@ AZURE = "The response was filtered due to the prompt triggering content manageme
         (307, b"", RejectedError),
         (408, b"", ServerFailedError),
         (409, b"", ServerFailedError),
+        (500, error(UNPARSED, type="server_error", code=500), EmptyReplyError),
         (500, error("CUDA out of memory"), ServerFailedError),
         (502, b"<html><body>502 Bad Gateway</body></html>", ServerFailedError),
         (503, b"\xff\xfe", ServerFailedError),

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from endpoints.dialects.wire import held_to
 from endpoints.endpoint import Endpoint
 from endpoints.listing import by_name
 from endpoints.probe import Finding, Probe
 from endpoints.request import Message
+from endpoints.schema_evidence import SCHEMA
 from endpoints.specs import EndpointSpec, ModelSpec
 from tests.support.dialects import (
     Refused,
@@ -20,6 +22,7 @@ from tests.support.dialects import (
     dropping,
     error,
     forgetful,
+    obedient,
     stubborn,
     without_system,
 )
@@ -57,6 +60,7 @@ async def test_a_server_without_fault_has_nothing_but_good_findings() -> None:
             "newline",
             "seed",
             "n",
+            "JSON schema",
         ),
         "ok",
     )
@@ -199,6 +203,39 @@ async def test_attributes_reach_a_steered_template_through_chat_template_kwargs(
             assert (await Probe(endpoint, steered, {}, 16).run())[0].state == "ok"
         finally:
             await endpoint.close()
+
+
+def unheld(answer: str, *, held: str = "") -> Server:
+    """A server whose model says `answer`, and `held` or the same where a schema asks."""
+    return Server(model=lambda _, body: held if held and "response_format" in body else answer)
+
+
+HELD = obedient("", {"response_format": held_to(SCHEMA)})
+
+
+@pytest.mark.parametrize(
+    ("server", "as_marker", "as_schema"),
+    [
+        (Server(), "ok", "ok"),
+        (unheld("富士山です。"), "note", "warn"),
+        (unheld("富士山です。", held='{"答え": "富士山です。"}'), "note", "warn"),
+        (unheld("富士山です。", held=HELD.replace("4173", "41730")), "note", "warn"),
+        (unheld("富士山です。", held=HELD.replace("4173", '"4173"')), "note", "warn"),
+        (unheld("<think>ええと</think>富士山です。", held=HELD), "note", "warn"),
+        (unheld("<think>ええと</think>はい", held=f"<think>ええと</think>{HELD}"), "ok", "ok"),
+        (Server(refuses=("response_format",)), "note", "fails"),
+        (Server(reply={"choices": [{"message": {"content": "{"}, "finish_reason": "length"}]}),
+         "unknown", "unknown"),
+    ],
+    ids=["held", "plain", "other", "range", "type", "no thought", "thought", "refused", "cut"],
+)  # fmt: skip
+async def test_a_server_holds_to_a_schema_if_nothing_else_explains_the_reply(
+    server: Server, as_marker: str, as_schema: str
+) -> None:
+    assert (await examined(server))["JSON schema"].state == as_marker
+    found = (await examined(server, verdicts="schema"))["JSON schema"]
+    assert found.state == as_schema
+    assert (found.action == "set verdicts: marker") is (as_schema in ("warn", "fails"))
 
 
 async def test_a_finish_reason_nobody_gives_is_a_warning() -> None:

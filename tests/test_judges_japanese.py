@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from judges.japanese import content_words, dictionary, normalize, script, unify
+from judges.japanese import content_words, dictionary, normalize, unify
 
 
 @pytest.mark.parametrize(
@@ -70,20 +70,3 @@ def test_the_dictionary_has_a_name_and_a_version() -> None:
     name, version = dictionary().split()
     assert name == "ipadic"
     assert version.count(".") == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "japanese", "kana"),
-    [
-        ("東京はよい所だ", 1, 4 / 7),
-        ("東京 is fine", 2 / 8, 0),
-        ("北京是中国的首都", 1, 0),
-        ("```\nprint(1)\n```\n東京", 1, 0),
-        ("https://example.com/a を見る", 1, 2 / 3),
-        ("123 +-", 0, 0),
-    ],
-)
-def test_how_a_text_is_written(text: str, japanese: float, kana: float) -> None:
-    found = script(text)
-    assert found.japanese == pytest.approx(japanese)
-    assert found.kana == pytest.approx(kana)

@@ -62,15 +62,27 @@ async def test_an_item_needs_half_of_the_voices() -> None:
 async def test_an_outage_counts_where_too_few_spoke_because_of_it() -> None:
     down = ServerFailedError("502")
     half = panel(member("a", "A", "[[8]]"), member("b", "B", down))
+    half.freeze(half.fitted([]))
     item, _, lost = await half.score(ITEM, answer("東京"))
     assert item.value == 0.8
     assert (lost.judge, lost.value, lost.reason) == ("b", None, "server_error")
     few = panel(member("a", "A", "[[8]]"), member("b", "B", "?"), member("c", "C", down))
+    few.freeze(few.fitted([]))
     with pytest.raises(ServerFailedError):
         await few.score(ITEM, answer("東京"))
     ours = panel(member("a", "A", FilteredError("no")), member("b", "B", "?"))
     item, *_ = await ours.score(ITEM, answer("東京"))
     assert (item.value, item.reason) == (None, "0 of 2 judges spoke")
+
+
+async def test_before_the_scale_is_frozen_no_member_may_be_away() -> None:
+    down = ServerFailedError("502")
+    judges = panel(member("a", "A", "[[8]]"), member("b", "B", "[[6]]"), member("c", "C", down))
+    with pytest.raises(ServerFailedError):
+        await judges.score(ITEM, answer("東京"))
+    silent = panel(member("a", "A", "[[8]]"), member("b", "B", "?"))
+    item, *_ = await silent.score(ITEM, answer("東京"))
+    assert item.value == 0.8  # it was heard, and will say no more later
 
 
 async def test_all_silent_is_unscored_and_not_zero() -> None:

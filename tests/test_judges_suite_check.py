@@ -13,6 +13,11 @@ from judges.golds import gold_faults
 from judges.suite_check import ROOM, Finding, check_suite, kinds, tokens
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
+TYPED = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"properties": {"n": {"type": "integer"}}}},
+}
+WRONG = {"name": "f", "arguments": {"n": "3"}}
 # Questions that share no word: what is planted is all there is to find.
 ASKED = (
     "富士山の高さ",
@@ -131,6 +136,42 @@ def test_a_target_that_fails_its_own_rule(
     assert len(faults) >= len(said)
     assert bool(faults) == bool(said)
     assert all(any(part in fault for fault in faults) for part in said)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"rule": {"kind": "json_schema", "schema": {"$ref": "https://example.com/a"}}},
+            "`schema`: `$ref` 'https://example.com/a' leads out of the schema",
+        ),
+        (
+            {"rule": {"kind": "format", "keywords": ["a"], "forbidden": ["a"]}},
+            "'a' is wanted and forbidden",
+        ),
+        (
+            {
+                "rule": {"kind": "grounded", "cites": ["2"]},
+                "documents": [{"id": "1", "title": "表", "text": "本文"}],
+            },
+            "`cites` names '2', no document of the item",
+        ),
+        (
+            {"rule": {"kind": "format", "characters": {"max": 3}}, "reference": ["四文字だ"]},
+            "the reference is worth 0: wrong: characters 4",
+        ),
+        (
+            {"rule": {"kind": "function_call"}, "tools": [TYPED], "target": WRONG},
+            "the target's argument 'n' does not fit the tool",
+        ),
+    ],
+)
+def test_a_rule_that_is_faulty_or_fails_its_reference(
+    tmp_path: Path, more: dict[str, object], said: str
+) -> None:
+    kind, text = one(tmp_path, **more)
+    assert kind == "gold"
+    assert said in text
 
 
 def test_an_item_that_leaves_no_room_for_an_answer(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import yaml
 from data.errors import ConfigError
 from kumiawase import yaml_lines
 from kumiawase.settings import Settings, load
-from kumiawase.wiring import judging, pins_of, space_of
+from kumiawase.wiring import judging, pins_of, space_of, verdicts_a_turn
 from tests.conftest import ROOT
 from tests.support.pool import TableJudge, suite
 
@@ -115,6 +115,31 @@ FAULTS: dict[str, tuple[str, int, str]] = {
         "'nobody/none' is not in the catalogue; find it with `kumiawase models --search`",
     ),
     "rubric of two": (GOOD.replace("[j]", "[j, a]"), 8, "a rubric judge is one model"),
+    "pairwise of two": (
+        GOOD.replace("rubric, models: [j]", "pairwise, models: [j, a]"),
+        8,
+        "a pairwise judge is one model",
+    ),
+    "pairwise with nothing to compare with": (
+        GOOD.replace("rubric", "pairwise"),
+        8,
+        "a pairwise judge needs a baseline to compare with; name a model as `baseline` there or",
+    ),
+    "pairwise with an unknown baseline": (
+        GOOD.replace("rubric, models: [j]", "pairwise, models: [j], baseline: x"),
+        8,
+        "model 'x' is not defined",
+    ),
+    "pairwise with its judge as baseline": (
+        GOOD.replace("rubric, models: [j]", "pairwise, models: [j], baseline: j"),
+        8,
+        "'j' is neither in the pool nor a baseline; list it under `baselines`",
+    ),
+    "a baseline of a rubric judge": (
+        GOOD.replace("models: [j]", "models: [j], baseline: a"),
+        8,
+        "a rubric judge takes no baseline; remove it",
+    ),
     "panel of one": (GOOD.replace("rubric", "panel"), 8, "a panel is two models or more"),
     "panel of one, twice": (
         GOOD.replace("rubric, models: [j]", "panel, models: [j, j]"),
@@ -393,6 +418,24 @@ def test_self_judging_takes_nobody_out_of_the_pool(tmp_path: Path) -> None:
         assert settings(tmp_path, models=models, judge=judge).proposers == ("a", "b", "c")
 
 
+def test_a_pairwise_judge_compares_with_what_it_names_or_with_the_first_baseline(
+    tmp_path: Path,
+) -> None:
+    models = {name: {"endpoint": "local"} for name in ("a", "b", "c", "d", "j")}
+    judge = {"kind": "pairwise", "models": ["j"]}
+    first = settings(tmp_path, models=models, judge=judge, baselines=["d", "c"])
+    assert first.compared_with(first.form.judge) == "d"
+    named = settings(tmp_path, models=models, judge=judge | {"baseline": "b"})
+    assert named.compared_with(named.form.judge) == "b"
+    assert named.proposers == ("a", "b", "c", "d")  # it stays a member of the pool
+    pinned: Any = pins_of(named, suite(), space_of(named), TableJudge(), None)
+    assert (pinned["judge"]["kind"], pinned["judge"]["baseline"]) == ("pairwise", "b")
+    plain = settings(tmp_path, baselines=["a"])
+    assert plain.compared_with(plain.form.judge) is None
+    assert verdicts_a_turn(named, named.form.judge) == 2  # both orders
+    assert verdicts_a_turn(plain, plain.form.judge) == 1
+
+
 @pytest.mark.parametrize("word", ["off", "'off'", "no", "false"])
 def test_racing_may_be_off_in_any_way_to_write_it(tmp_path: Path, word: str) -> None:
     assert (
@@ -467,4 +510,5 @@ def test_a_pool_that_judges_itself_pins_who_does(
     chosen = _self(tmp_path, **judge)
     assert [model.name for model in judging(chosen, chosen.form.judge)] == members
     pinned: Any = pins_of(chosen, suite(), space_of(chosen), TableJudge(), None)
-    assert pinned["judge"] == {"kind": "self", "models": members, "digest": "judge"}
+    told = {name: pinned["judge"][name] for name in ("kind", "models", "digest")}
+    assert told == {"kind": "self", "models": members, "digest": "judge"}

@@ -10,11 +10,18 @@ import pytest
 from rich.console import Console
 
 from endpoints.completions import AttemptSettled, EndpointPaused
+from judges.common_scale import CommonScale
 from kumiawase import progress
 from kumiawase.tally import WINDOW, Tally
 from moa.ensemble import Ensemble, single
 from optimizer.evaluation import ItemDone
-from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.events import (
+    DiscoveryDone,
+    EnsembleClosed,
+    PhaseStarted,
+    ScaleFrozen,
+    TrialStarted,
+)
 from tests.support.pool import outcome
 from tests.support.rows import attempt
 
@@ -118,6 +125,18 @@ def test_the_incumbent_is_ranked_and_never_one_of_the_confirmation(tally: Tally)
         f"incumbent 5.00: {single('a', 0.0).label}",
         f"incumbent 6.00: {single('f', 0.0).label}",
     ]
+
+
+def test_what_was_best_by_marks_as_they_are_is_forgotten_with_them(tally: Tally) -> None:
+    tally.notice(closed(0.9, phase="single models", number=None))
+    tally.notice(ScaleFrozen(CommonScale({}, 48)))
+    forgotten = tally.incumbent
+    assert forgotten is None
+    assert news(tally)[-1] == "judges put on one scale by 48 answers"
+    tally.notice(closed(0.6, phase="common scale", number=None))
+    tally.notice(closed(0.99, phase="second opinion", number=None))
+    assert tally.incumbent is not None
+    assert tally.incumbent.value == 0.6
 
 
 def test_what_happened_is_told_in_lines(tally: Tally) -> None:

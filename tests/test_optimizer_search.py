@@ -19,8 +19,9 @@ from moa.answer import Answer
 from moa.ensemble import Ensemble, single
 from optimizer.archive import Archive
 from optimizer.budget import Budget
+from optimizer.confirmation import StalledError
 from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
-from optimizer.search import STALLED, StalledError
+from optimizer.search import STALLED
 from optimizer.space import Space
 from tests.support import rows
 from tests.support.completers import Reply

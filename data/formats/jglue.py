@@ -15,7 +15,8 @@ from pydantic import Field
 from data.errors import SuiteError
 from data.formats.base import Foreign, asked, choice, row
 from data.lines import Line, Lines, check, json_object, read_bytes
-from data.row import Row, Text
+from data.row import Row
+from data.rule_forms import Text
 
 STS_SPAN = 2.0
 """Of the 0 to 5 of JSTS: what is this far off is worth nothing."""

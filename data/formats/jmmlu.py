@@ -17,7 +17,8 @@ from pydantic import Field
 from data.errors import SuiteError
 from data.formats.base import Foreign, choice, row
 from data.lines import Line, Lines, check, read_bytes, scan_lines
-from data.row import Row, Text
+from data.row import Row
+from data.rule_forms import Text
 
 _COLUMNS = ("question", "A", "B", "C", "D", "answer")
 

@@ -13,7 +13,8 @@ from pydantic import AliasChoices, Field
 
 from data.formats.base import Foreign, row
 from data.lines import Line, check
-from data.row import Row, Text
+from data.row import Row
+from data.rule_forms import Text
 
 _BULLET = re.compile(r"^[-・*]\s*")
 
@@ -73,6 +74,7 @@ def elyza(line: Line) -> Row:
         "text": task.input,
         "rubric": [aspect for aspect in aspects if aspect],
         "reference": [task.output],
+        "scale": "1-5",
     }
     return row(fields, line)
 
@@ -86,6 +88,7 @@ def tengu(line: Line) -> Row:
         "text": question.question,
         "rubric": list(_criteria(question.criteria)),
         "reference": [] if question.answer is None else [question.answer],
+        "scale": "points",
     }
     return row(fields, line)
 

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 Split = Literal["search", "held_out"]
 
+Scale = Literal["1-10", "1-5", "points"]
+"""How a judge rates: 1 to 10, 1 to 5, or by adding up the points its rubric gives, 0 to 10."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -34,6 +37,7 @@ class Item:
         documents: Texts the answer must be drawn from.
         tools: OpenAI tool definitions the answer may call.
         language: The language the answer is expected in (ISO 639-1).
+        scale: How a judge rates the answer; None is 1 to 10.
     """
 
     id: str
@@ -47,6 +51,7 @@ class Item:
     documents: tuple[Document, ...] = ()
     tools: tuple[Mapping[str, Any], ...] = ()
     language: str = "ja"
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from data.digest import digest, text_digest
 from data.errors import SuiteError
 from data.formats import known_format
 from data.lines import brief, check
-from data.row import Row, Text
+from data.row import Row
+from data.rule_forms import Text
 from data.suites.item import Document, Item, Split, Suite
 from data.suites.reading import read_rows, referenced
 
@@ -191,6 +192,7 @@ def _item(row: Row, split: Split) -> Item:
         documents=tuple(Document(d.id, d.title, d.text) for d in row.documents),
         tools=tuple(tool.model_dump(exclude_unset=True) for tool in row.tools),
         language=row.language,
+        scale=None if row.scale == "1-10" else row.scale,
     )
 
 

@@ -56,6 +56,14 @@ class Dialect:
         return out
 
 
+def held_to(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `response_format` that has a server hold its reply to a JSON schema."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "reply", "strict": True, "schema": schema},
+    }
+
+
 def spoken(body: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
     """Return a request's body in the form the server takes."""
     out = dict(body) if "top_p" in dialect.omitted else {"top_p": TOP_P, **body}

@@ -74,6 +74,10 @@ FILTER_TEXT = _any(
     r"requires moderation",  # OpenRouter, with status 403
 )
 
+# llama.cpp threw its model's reply away, with 500: cut or broken off where a schema or a tool call
+# was expected. The server is well.
+UNPARSED_TEXT = _any(r"model produced output that does not match")
+
 # A chat template that refuses the messages: vLLM says 400, llama.cpp 500.
 TEMPLATE_TEXT = _any(
     r"roles must alternate",

@@ -8,15 +8,31 @@ from importlib.resources import files
 
 from data.digest import text_digest
 
+_SHOWN = ("documents_ja", "tools_ja", "target_ja", "reference_ja", "points_ja")
+
 RUBRIC = (
     "rubric_ja",
-    "documents_ja",
-    "tools_ja",
+    "rubric_five_ja",
+    "rubric_points_ja",
+    "criteria_ja",
+    "foreign_ja",
+    "handling_ja",
     "history_ja",
-    "target_ja",
-    "reference_ja",
-    "points_ja",
+    "marker_rating_ja",
+    "schema_rating_ja",
+    "extract_rating_ja",
+    *_SHOWN,
 )
+"""What an absolute judge says, whatever an item has."""
+
+PAIRWISE = (
+    "pairwise_ja",
+    "marker_preference_ja",
+    "schema_preference_ja",
+    "extract_preference_ja",
+    *_SHOWN,
+)
+"""What a comparing judge says."""
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 

@@ -17,8 +17,8 @@ def command(config: Path, storage: str | None, as_json: bool) -> int:
     """Try every model of kumiawase.yaml as a search would use it.
 
     Some ten short requests find out how each server treats system turns, history, newlines,
-    seeds and context. What is found is kept, and heeded by later searches. Licences that forbid
-    commercial use are named. Exit code 1 if a model cannot be used.
+    seeds, context and JSON schemas. What is found is kept, and heeded by later searches.
+    Licences that forbid commercial use are named. Exit code 1 if a model cannot be used.
     """
     import asyncio
     from dataclasses import asdict

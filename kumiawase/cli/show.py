@@ -41,15 +41,19 @@ def command(
             if id_
             else reading.best(store, chosen.study)
         )
-        halves = [e for e in store.evaluations(chosen.study) if e.digest == digest]
-        found = [(e, store.results(e.id)) for e in halves]
+        halves = [e for e in reading.counted(store, chosen.study) if e.digest == digest]
+        again = [e for e in reading.second_opinions(store, chosen.study) if e.digest == digest]
+        found = [(e, store.results(e.id)) for e in (*halves, *again)]
+        mine = len(halves)
         proposals = [p for p in store.proposals(chosen.study) if p.digest == digest]
     if item is not None:
         found = [(e, [r for r in results if r.item_id == item]) for e, results in found]
         if not any(results for _, results in found):
             raise click.UsageError(f"no answer to item {item!r}; `show` without --item lists them")
     if as_json:
-        options.print_json(_json(found, proposals))
+        told = _json(found[:mine], proposals)
+        told["second_opinions"] = [_evaluation(*one) for one in found[mine:]]
+        options.print_json(told)
     else:
         _print(found, proposals, whole=item is not None)
 
@@ -65,17 +69,28 @@ def _json(
         "digest": first.digest,
         "origin": first.origin,
         "proposals": [asdict(p) for p in proposals],
-        "evaluations": [
-            {
-                "half": e.half,
-                "state": e.state,
-                "judge": e.judge_name,
-                "score": None if e.value is None else round(10 * e.value, 4),
-                "items": [_item(r) for r in results],
-            }
-            for e, results in found
-        ],
+        "evaluations": [_evaluation(*one) for one in found],
     }
+
+
+def _evaluation(evaluation: Evaluation, results: list[Result]) -> dict[str, Any]:
+    value = evaluation.value
+    return {
+        "half": evaluation.half,
+        "state": evaluation.state,
+        "judge": evaluation.judge_name,
+        "score": None if value is None else round(10 * value, 4),
+        "orders": _orders(results),
+        "items": [_item(r) for r in results],
+    }
+
+
+def _orders(results: list[Result]) -> dict[str, Any] | None:
+    """Return how far verdicts depended on the order of two answers, where they were compared."""
+    from judges.pairwise import Orders
+
+    found = Orders.of(result.scores for result in results)
+    return found.to_json() if found.comparisons else None
 
 
 def _item(result: Result) -> dict[str, Any]:
@@ -89,6 +104,7 @@ def _item(result: Result) -> dict[str, Any]:
         "lost": [asdict(lost) for lost in result.answer.lost],
         "cut": result.answer.cut,
         "shortened": [asdict(cut) for cut in result.answer.shortened],
+        "inspection": result.inspection.to_json(),
         "verdicts": [asdict(score) for score in result.scores],
     }
 
@@ -121,8 +137,16 @@ def _print(
             f" judged by {evaluation.judge_name}",
             markup=False,
         )
+        if orders := _orders(results):
+            out.print(
+                "compared in both orders: {comparisons}; orders that named different winners,"
+                " which made ties: {disagreements}; worth more when shown first by"
+                " {position:+.2f} of 10".format(**orders)
+            )
         out.print(
-            tables.table(("item", "category", "score", "answer"), map(_line, results), "score")
+            tables.table(
+                ("item", "category", "score", "remarks", "answer"), map(_line, results), "score"
+            )
         )
         for result in results if whole else ():
             _whole(result)
@@ -131,7 +155,8 @@ def _print(
 def _line(result: Result) -> tuple[str, ...]:
     text = " ⏎ ".join(" ".join(text.split()) for text in result.answer.texts)
     value = "—" if result.value is None else f"{10 * result.value:.1f}"
-    return (result.item_id, result.category, value, text[:70] + "…" * (len(text) > 70))
+    remarks = ", ".join(result.inspection.labels)
+    return (result.item_id, result.category, value, remarks, text[:70] + "…" * (len(text) > 70))
 
 
 def _whole(result: Result) -> None:
@@ -144,6 +169,8 @@ def _whole(result: Result) -> None:
         out.print(tables.plain(f"lost: layer {lost.layer}, {lost.model}: {lost.reason}"))
     for cut in result.answer.shortened:
         out.print(tables.plain(f"shortened: {cut.label}"))
+    if labels := result.inspection.labels:
+        out.print(tables.plain(f"remarks: {', '.join(labels)}"))
     for score in result.scores:
         value = f"unscored ({score.reason})" if score.value is None else f"{10 * score.value:.1f}"
         out.print(tables.plain(f"\n{score.judge}: {value}\n{score.explanation}"))

@@ -20,12 +20,12 @@ def command(config: Path, study: str | None, storage: str | None, as_json: bool)
     from dataclasses import asdict
 
     from kumiawase import settings, tables
-    from kumiawase.reading import open_store
+    from kumiawase.reading import counted, open_store
 
     chosen = settings.load(config, study=study, storage=storage)
     with open_store(chosen) as store:
         spent = store.spent(chosen.study)
-        states = Counter(f"{e.half} {e.state}".lower() for e in store.evaluations(chosen.study))
+        states = Counter(f"{e.half} {e.state}".lower() for e in counted(store, chosen.study))
         working = [w for w in store.workers(chosen.study) if w.at_work]
         reasons = store.reasons(chosen.study)
     if as_json:

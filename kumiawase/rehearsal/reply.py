@@ -7,14 +7,15 @@ request for `[[n]]` a judge, references in the system message an aggregator.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from data.digest import digest
-from kumiawase.rehearsal import discoverer, draws, judging, speech
+from kumiawase.rehearsal import discoverer, draws, judging, obeying, speech
 from kumiawase.rehearsal.pool import CUT, FAMILIES, POOR, Pool, Questions, SimModel
 from kumiawase.rehearsal.speech import Voice
 from kumiawase.rehearsal.world import Question, World, bare, stated
@@ -43,6 +44,7 @@ class Body(BaseModel):
     max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
     seed: int | None = None
+    response_format: dict[str, Any] | None = None
 
     @property
     def draw(self) -> int:
@@ -53,6 +55,15 @@ class Body(BaseModel):
     def limit(self) -> int | None:
         """Most tokens of the reply."""
         return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def properties(self) -> Mapping[str, Mapping[str, Any]] | None:
+        """What the reply's object must hold, where a JSON schema asks for one."""
+        asked = (self.response_format or {}).get("json_schema", {})
+        properties: Mapping[str, Mapping[str, Any]] | None = asked.get("schema", {}).get(
+            "properties"
+        )
+        return properties
 
     @property
     def identity(self) -> str:
@@ -102,6 +113,8 @@ class Talker:
         prompt = sum(model.tokens(m.content) + _TOKENS_A_MESSAGE for m in body.messages)
         limit = _fitting(model, prompt, body.limit)
         whole = self._text(model, body, limit)
+        if body.properties is not None:
+            whole = obeying.held_to(body.properties, whole)
         characters = math.floor(limit / model.tokens_per_character)
         text = whole[:characters]
         wait = draws.normal(self._pool.seed, "pace", body.identity)

@@ -89,8 +89,11 @@ def alternating(messages: Messages) -> str:
 # What a model does with a prompt.
 
 
-def obedient(prompt: str, _: Body) -> str:
-    """Repeat a password that stands in the prompt, copy two lines, else say something."""
+def obedient(prompt: str, body: Body) -> str:
+    """Keep to a schema, repeat a password of the prompt, copy two lines, else say something."""
+    if "response_format" in body:
+        kinds = body["response_format"]["json_schema"]["schema"]["properties"]
+        return json.dumps({name: kind.get("enum", ["はい。"])[0] for name, kind in kinds.items()})
     last = prompt.rsplit("<|user|>", 1)[-1]
     if "合言葉は何ですか" in last:
         found = re.search(r"合言葉は「(.+?)」", prompt)

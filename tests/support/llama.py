@@ -32,8 +32,8 @@ SLOTS = 4
 
 #: One or two kana sentences; at most 102 tokens.
 ANSWER_GRAMMAR = 'root ::= ([ぁ-ん]{4,16} "。"){1,2}'
-#: A short explanation, then the marker `[[1]]` to `[[10]]`; at most 61 tokens.
-VERDICT_GRAMMAR = 'root ::= [ぁ-ん]{4,16} "。\\n" "[[" ([1-9] | "10") "]]"'
+#: A short explanation, then a marker of any scale, `[[1]]` to `[[5]]`; at most 60 tokens.
+VERDICT_GRAMMAR = 'root ::= [ぁ-ん]{4,16} "。\\n" "[[" [1-5] "]]"'
 
 _WIDTH, _HEADS, _FEED_FORWARD = 32, 2, 64
 _SPECIAL = ("<unk>", "<s>", "</s>", "<|im_start|>", "<|im_end|>")

@@ -161,6 +161,7 @@ def upgrade() -> None:
         sa.Column("completion_tokens", sa.Integer(), nullable=False),
         sa.Column("usd", sa.Double(), nullable=False),
         sa.Column("shortened", sa.Text(), nullable=False),
+        sa.Column("inspection", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["evaluation"], ["evaluations.id"]),
         sa.PrimaryKeyConstraint("evaluation", "item"),
     )

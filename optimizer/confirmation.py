@@ -1,0 +1,124 @@
+"""The confirmation: the best and the baselines on held-out items, by another judge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from data.errors import KumiawaseError
+from data.observer import Observer
+from moa.ensemble import Ensemble
+from optimizer.archive import Archive
+from optimizer.confirm import candidates
+from optimizer.evaluation import Evaluator, Outcome, all_of
+from optimizer.events import EnsembleClosed, PhaseStarted, ScaleFrozen
+from optimizer.scaling import Scaling
+
+
+class StalledError(KumiawaseError):
+    """Evaluation after evaluation failed: some endpoint is down."""
+
+
+class Confirmation:
+    """Scores ensembles on the held-out items; what is kept of it costs nothing.
+
+    Args:
+        archive: What the search found.
+        confirmer: Evaluates on the held-out items, by the judge that reports.
+        second: The same by the search's judge, where that is another one.
+        scaling: Of the judge that reports, where it is a panel of its own.
+        observer: Hears of everything.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        confirmer: Evaluator,
+        second: Evaluator | None,
+        scaling: Scaling | None,
+        observer: Observer,
+    ) -> None:
+        self._archive = archive
+        self._confirmer = confirmer
+        self._second = second
+        self._scaling = scaling
+        self._observer = observer
+
+    async def run(
+        self, k: int, compared: Sequence[str], members: Collection[str], *, one_by_one: bool
+    ) -> None:
+        """Confirm what everything is compared with and the k best.
+
+        Args:
+            k: Ensembles besides the baselines.
+            compared: Models scored for comparison.
+            members: The pool.
+            one_by_one: What may end too soon does one ensemble after the other: some whole beat
+                all in part.
+
+        Raises:
+            StalledError: Too few held-out items were answered.
+            BudgetSpentError: What was finished is kept.
+        """
+        ensembles = candidates(self._archive, k, compared, members)
+        self._observer.notice(PhaseStarted("confirmation", len(ensembles)))
+        groups = [[e] for e in ensembles] if one_by_one else [ensembles]
+        if self._scaling is not None and self._scaling.open:
+            await self._scale(self._scaling, groups)
+        outcomes: list[Outcome] = []
+        for group in groups:
+            await all_of(self._confirm(ensemble, outcomes) for ensemble in group)
+        failed = sum(outcome.state == "FAILED" for outcome in outcomes)
+        if failed:
+            raise StalledError(
+                f"{failed} ensembles could not be confirmed: too few held-out items"
+                " were answered; `kumiawase status` says why; run the same command again later"
+            )
+        if self._second is not None:
+            await self._again(self._second, leading(outcomes, members))
+
+    async def _scale(self, scaling: Scaling, groups: Sequence[Sequence[Ensemble]]) -> None:
+        """Judge the baselines by marks as they are, to know what the marks are worth."""
+        seen: list[Outcome] = []
+
+        async def judge(ensemble: Ensemble) -> None:
+            seen.append(await self._confirmer.evaluate(ensemble, "baseline"))
+
+        for group in groups:
+            await all_of(judge(e) for e in group if self._origin(e) == "baseline")
+        whole = [outcome.ensemble for outcome in seen if outcome.state == "COMPLETE"]
+        if whole:
+            self._observer.notice(ScaleFrozen(await scaling.freeze("held_out", whole)))
+
+    async def _confirm(self, ensemble: Ensemble, outcomes: list[Outcome]) -> None:
+        outcome = await self._confirmer.evaluate(ensemble, self._origin(ensemble))
+        outcomes.append(outcome)
+        self._observer.notice(EnsembleClosed("confirmation", None, outcome))
+
+    async def _again(self, second: Evaluator, ensembles: Sequence[Ensemble]) -> None:
+        """Let the search's judge read the answers that the gain is told of."""
+        self._observer.notice(PhaseStarted("second opinion", len(ensembles)))
+        for ensemble in ensembles:
+            outcome = await second.evaluate(ensemble, self._origin(ensemble))
+            self._observer.notice(EnsembleClosed("second opinion", None, outcome))
+
+    def _origin(self, ensemble: Ensemble) -> str:
+        known = self._archive.get(ensemble.digest)
+        assert known is not None
+        return known.origin
+
+
+def leading(outcomes: Sequence[Outcome], members: Collection[str]) -> list[Ensemble]:
+    """Return the best combination that was confirmed and the best single model of the pool.
+
+    Both, or none: the gain of one over the other is what two judges are asked about.
+    """
+    ranked = sorted(
+        (o for o in outcomes if o.ranked), key=lambda o: (-(o.value or 0.0), o.ensemble.digest)
+    )
+    combined = [o.ensemble for o in ranked if o.ensemble.layers]
+    alone = [
+        o.ensemble
+        for o in ranked
+        if not o.ensemble.layers and o.ensemble.aggregator.model in members
+    ]
+    return [combined[0], alone[0]] if combined and alone else []
