@@ -19,9 +19,10 @@ VERBS = {
     "status": "What a study has done and spent.",
     "leaderboard": "The ensembles found, best first.",
     "show": "One ensemble with its answers and verdicts.",
+    "audit": "Whether a judge is fit to steer a search.",
+    "rank": "Leaderboards from verdicts that others published.",
     "export": "Write an ensemble into one file that runs.",
     "ask": "Ask an exported ensemble a question.",
-    "rank": "Leaderboards from verdicts that others published.",
     "suites": "Suites that can be asked, and what is in them.",
     "models": "What is known of Japanese models.",
 }
