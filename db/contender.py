@@ -128,11 +128,6 @@ def contenders(
     return sorted(found, key=lambda one: one.place)
 
 
-def cost(one: Seen, in_money: bool) -> float:
-    """Return what an answer costs in USD or, where nothing is paid, in seconds."""
-    return (one.usd if in_money else sum(one.seconds)) / max(len(one.seconds), 1)
-
-
 def paired(a: Seen | None, b: Seen | None, weights: Mapping[str, float]) -> Difference | None:
     """Return the paired difference of two evaluations; None where they share no scored item."""
     if a is None or b is None or not a.scores.keys() & b.scores.keys():

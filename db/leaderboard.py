@@ -8,10 +8,12 @@ from typing import Any
 
 from data.errors import StudyError
 from db.comparability import differences
-from db.contender import Contender, contenders, cost
+from db.contender import Contender, contenders
 from db.gains import gain
+from db.inflation import chosen
 from db.of_ten import OF
 from db.own_family import own_family
+from db.pareto import Trade, trade
 from db.pins import JudgeRole, scale_of
 from db.records import Spent
 from db.remarks import Remarks
@@ -51,6 +53,8 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
     field = sorted(_merged(found), key=lambda one: one.place)
     first, outsiders = pins[study], set.intersection(*map(_outsiders, pins.values()))
     compared = [name for one in pins.values() for name in one.get("baselines") or []]
+    against = _references(field, list(dict.fromkeys(compared)))
+    offered = None if apart else trade(field, against)
     return Leaderboard(
         study=" + ".join(pins),
         suite=first["suite"],
@@ -59,7 +63,9 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
         verdict=_MIXED if apart else _verdict(field, outsiders),
         confirmations=sum(c.confirmed and c.origin != "baseline" for c in field),
         spent=sum((store.spent(name) for name in pins), Spent()),
-        rows=_rows(field, list(dict.fromkeys(compared)), {} if apart else _groups(field)),
+        rows=_rows(field, against, {} if apart else _groups(field), offered),
+        pareto=offered,
+        chosen=None if apart else chosen(field),
         gain=gain(field, outsiders) if first.get("report_judge") and not apart else None,
         own_family=tuple(own_family(store, study, first)) if len(pins) == 1 else (),
         scales={} if apart else _scales(first),
@@ -100,11 +106,14 @@ def _scales(pins: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _rows(
-    field: Sequence[Contender], baselines: Sequence[str], groups: Mapping[Contender, int]
+    field: Sequence[Contender],
+    against: Mapping[str, Contender],
+    groups: Mapping[Contender, int],
+    offered: Trade | None,
 ) -> tuple[Standing, ...]:
-    front, against = _front(field), _references(field, baselines)
+    front = {point.digest for point in offered.front} if offered else set()
     return tuple(
-        _standing(one, position, groups.get(one), against, one in front)
+        _standing(one, position, groups.get(one), against, one.digest in front)
         for position, one in enumerate(field, start=1)
     )
 
@@ -168,21 +177,6 @@ def _references(field: Sequence[Contender], baselines: Sequence[str]) -> dict[st
     members = [name for name in best if name not in baselines]
     names = dict.fromkeys((*baselines, *members[:1]))
     return {name: best[name] for name in names if name in best}
-
-
-def _front(field: Sequence[Contender]) -> set[Contender]:
-    """Return the ensembles that none evaluated in full beats in both score and cost."""
-    full = [c for c in field if c.ranked and c.search and c.search.evaluation.state == "COMPLETE"]
-    in_money = any(one.main.usd > 0 for one in full)
-    points = {c: (cost(c.main, in_money), -(c.value or 0.0)) for c in full}
-    front: set[Contender] = set()
-    best: tuple[float, float] | None = None
-    for one in sorted(full, key=lambda c: (*points[c], c.digest)):
-        price, lost = points[one]
-        if best is None or lost < best[1] or (price, lost) == best:
-            best = (price, lost)
-            front.add(one)
-    return front
 
 
 def _verdict(field: Sequence[Contender], outsiders: Collection[str]) -> str:

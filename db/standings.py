@@ -8,8 +8,10 @@ from typing import Any
 
 from db.contender import Bounds
 from db.gains import Gain
-from db.of_ten import difference_json, estimate_json, of_ten
+from db.inflation import Chosen
+from db.of_ten import OF, difference_json, estimate_json, of_ten
 from db.own_family import Residual
+from db.pareto import Trade
 from db.records import Spent
 from db.remarks import Remarks
 from judges.statistics import Difference, Estimate
@@ -148,6 +150,8 @@ class Leaderboard:
         scales: Role → how its judges' marks are read, where they were put on one scale; none of
             scores that cannot be compared.
         mixed: Why the rows cannot be compared, where that was asked for all the same.
+        pareto: Quality against cost; None while nothing is ranked.
+        chosen: The best by search score, and how much of it is expected to be luck.
     """
 
     study: str
@@ -162,6 +166,8 @@ class Leaderboard:
     own_family: tuple[Residual, ...] = ()
     scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
+    pareto: Trade | None = None
+    chosen: Chosen | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of CONTRACT `leaderboard --json`: scores 0-10, intervals 95 %."""
@@ -181,6 +187,8 @@ class Leaderboard:
             "own_family": [residual.to_json() for residual in self.own_family],
             "scales": {role: dict(scale) for role, scale in self.scales.items()},
             "mixed": list(self.mixed),
+            "pareto": self.pareto.to_json() if self.pareto else None,
+            "chosen": self.chosen.to_json(OF) if self.chosen else None,
         }
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from endpoints.specs import SystemRole, TokenLimitParam, ToolForm, VerdictForm
 
-Sampler = Literal["auto", "tpe", "random", "discovery"]
+Sampler = Literal["auto", "set-gp", "evolution", "discovery", "tpe", "random"]
 ModelRole = Literal["proposer", "aggregator"]
 
 # A token as providers hand them out; no name of a variable looks so.
@@ -120,7 +120,7 @@ class SearchForm(_Form):
     temperatures: list[float] = Field(default=[0.0, 0.7], min_length=1)
     sampler: Sampler = "auto"
     discoverer: str | None = None
-    objective: Literal["score"] = "score"
+    objective: Literal["score", "pareto"] = "score"
     racing: Literal["auto", "off"] = "auto"
     in_flight: int = Field(default=8, ge=1, le=256)
     confirm: int = Field(default=8, ge=0)

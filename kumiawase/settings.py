@@ -25,9 +25,6 @@ from kumiawase.yaml_lines import Document
 
 # Words of CONTRACT that a later version will know; naming them beats "unknown".
 _NOT_YET = {
-    "set-gp": "sampler",
-    "evolution": "sampler",
-    "pareto": "objective",
     "usd": "limit of the budget",
     "hours": "limit of the budget",
     "until": "limit of the budget",

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from db.inflation import Chosen
 from db.of_ten import OF
 from db.records import Spent
 from db.standings import Leaderboard, Standing
@@ -97,7 +98,19 @@ def leaderboard(board: Leaderboard, rows: int) -> None:
         out.print(plain(line))
     if any(row.rank is None for row in shown):
         out.print("no rank: unfinished, too few scores, or over 5 % of the answers lost a member")
+    if board.chosen is not None:
+        _luck(board.chosen, out)
     spent(board.spent, out)
+
+
+def _luck(found: Chosen, out: Console) -> None:
+    """Print what the best search score is worth on the items it was not chosen by."""
+    held_out = f"{OF * found.held_out.value:.2f}" if found.held_out else "not confirmed"
+    out.print(
+        f"best search score {OF * found.search:.2f} ({found.digest[:ID]}); the best of"
+        f" {found.among} is expected {OF * found.inflation:.2f} too high; on held-out items:"
+        f" {held_out}"
+    )
 
 
 def spent(found: Spent, out: Console) -> None:

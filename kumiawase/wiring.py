@@ -1,7 +1,7 @@
 """Settings → objects: the one place that names concrete classes together.
 
-What it is made of stands beside it: `judging` builds the judges, `pins` says what a study is,
-`members` which models take part. Other modules import all of it from here.
+What it is made of stands beside it: `judging` builds the judges, `proposing` the proposers, `pins`
+says what a study is, `members` which models take part.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from kumiawase.judging import judge_of, judging, verdicts_a_turn
 from kumiawase.knowledge import Knowledge, facts_of
 from kumiawase.members import identity
 from kumiawase.pins import pins_of
+from kumiawase.proposing import discovery_of, proposers_of, surrogate_of
 from kumiawase.settings import Settings
 from moa import prompts
 from moa.answer import Answer
@@ -39,7 +40,12 @@ from optimizer.archive import Archive
 from optimizer.budget import Budget
 from optimizer.confirm import reserve
 from optimizer.evaluation import Evaluator, Outcome
-from optimizer.proposers.discovery import Discovery
+from optimizer.pareto import thrifty
+from optimizer.proposers.discovery.faults import Gate
+from optimizer.proposers.discovery.purse import Purse
+from optimizer.proposers.discovery.smoke import Smoke
+from optimizer.proposers.discovery.turn import accepted
+from optimizer.proposers.discovery.windows import Windows
 from optimizer.sampler import tpe
 from optimizer.scaling import Scaling
 from optimizer.search import Plan, Search
@@ -95,12 +101,14 @@ def completions_of(
     return Completions(settings.models, endpoints, store, meter, settings.study, observer)
 
 
-def engine_of(settings: Settings, completions: Completer, fitter: Fitter) -> Engine:
-    """Return the engine that lets ensembles answer."""
+def engine_of(
+    settings: Settings, completions: Completer, fitter: Fitter, texts: Mapping[str, str]
+) -> Engine:
+    """Return the engine that lets ensembles answer, under prompts of these texts."""
     limits = settings.form.max_tokens
     return Engine(
         completions,
-        prompts.library(),
+        texts,
         MaxTokens(limits.proposer, limits.aggregator),
         native_tools=native_tools(settings.models),
         fitter=fitter,
@@ -161,7 +169,10 @@ async def _session(
     await store.add_prompts(prompts.library())
     facts = await facts_of(settings, store, completions)
     tokens = Tokens(settings.models, completions.endpoints, facts, observer)
-    engine = engine_of(settings, completions, Fitter(tokens, facts, completions.known))
+    texts = {**store.prompts(), **prompts.library()}
+    engine = engine_of(settings, completions, Fitter(tokens, facts, completions.known), texts)
+    for ensemble in accepted(store, settings.study, space.ours[0]):
+        space.admit(ensemble)  # its prompt is on the menu, whoever discovers today
 
     shared = any(spec.resident is not None for spec in settings.endpoints.values())
     together = Together() if shared else None
@@ -180,6 +191,15 @@ async def _session(
         )
 
     on_search = evaluator("search", judge)
+    surrogate = surrogate_of(settings, suite, space)
+    pareto = form.search.objective == "pareto"
+    questions = ["\n".join(item.turns) for item in on_search.items]
+    bounds = MaxTokens(form.max_tokens.proposer, form.max_tokens.aggregator)
+    gates: tuple[Gate, ...] = (
+        Windows(facts, tokens, texts, bounds, questions),
+        Purse(sum(len(item.turns) for item in on_search.items), lambda: budget.left),
+        Smoke(engine, judge, on_search.items),
+    )
     archive = _archive(store, settings.study, judge, on_search)
     search = Search(
         open_study(settings.storage, settings.study),
@@ -192,12 +212,15 @@ async def _session(
             trials=form.search.trials,
             in_flight=form.search.in_flight,
             confirm=form.search.confirm,
-            racing=form.search.racing == "auto",
+            # Against the best an ensemble that is to be cheap would lose every race.
+            racing=form.search.racing == "auto" and not pareto,
             compared=tuple(form.baselines),
             seed=form.search.seed,
         ),
-        sample=tpe(form.search.seed) if form.search.sampler in ("auto", "tpe") else None,
-        discovery=_discovery(settings, space, store, completions),
+        proposers=proposers_of(settings, suite, space, surrogate),
+        sample=tpe(form.search.seed) if form.search.sampler == "tpe" else None,
+        discovery=discovery_of(settings, suite, space, store, completions, texts, gates, facts),
+        recommend=thrifty(surrogate.recommend) if pareto else surrogate.recommend,
         observer=observer,
         scaling=scaling,
         report_scaling=report_scaling,
@@ -212,15 +235,6 @@ def _scaling(
     if judge is None or judge.panel is None:
         return None
     return Scaling(store, judge, judge.panel, settings.study, role)
-
-
-def _discovery(
-    settings: Settings, space: Space, store: Store, completions: Completions
-) -> Discovery | None:
-    form = settings.form.search
-    if form.discoverer is None or form.sampler not in ("auto", "discovery"):
-        return None
-    return Discovery(completions, form.discoverer, space, settings.models, store, settings.study)
 
 
 def _budget(settings: Settings, store: Store, suite: Suite) -> Budget:

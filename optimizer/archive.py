@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from moa.ensemble import Ensemble
 from optimizer.evaluation import Outcome
 
 
 class Archive:
-    """Outcomes by digest. Held-out scores never enter it."""
+    """Outcomes by digest. Held-out scores never enter it.
+
+    Attributes:
+        asked: Number of the next trial; what proposers draw depends on it.
+        inbox: Ensembles a discovery turn proposed that no trial has tried, oldest first.
+    """
 
     def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
         self._outcomes: dict[str, Outcome] = {}
+        self._pending: dict[str, Ensemble] = {}
+        self.asked = 0
+        self.inbox: dict[str, Ensemble] = {}
         for outcome in outcomes:
             self.add(outcome)
 
     def add(self, outcome: Outcome) -> None:
         """Keep an outcome; a failed one is forgotten, for it may be tried again."""
+        self._pending.pop(outcome.ensemble.digest, None)
         if outcome.state != "FAILED":
             self._outcomes[outcome.ensemble.digest] = outcome
 
     def clear(self) -> None:
         """Forget everything: the judge has become another."""
         self._outcomes.clear()
+
+    def begin(self, ensemble: Ensemble) -> None:
+        """Take note of an ensemble that a trial has, closed or not."""
+        self.inbox.pop(ensemble.digest, None)
+        if ensemble.digest not in self._outcomes:
+            self._pending[ensemble.digest] = ensemble
 
     def get(self, digest: str) -> Outcome | None:
         """Return the outcome of an ensemble."""
@@ -33,6 +49,22 @@ class Archive:
 
     def __len__(self) -> int:
         return len(self._outcomes)
+
+    def taken(self, digest: str) -> bool:
+        """Tell whether an ensemble was evaluated or is in flight."""
+        return digest in self._outcomes or digest in self._pending
+
+    @property
+    def pending(self) -> list[Ensemble]:
+        """Ensembles in flight, oldest first."""
+        return list(self._pending.values())
+
+    def snapshot(self) -> Archive:
+        """Return a copy as of now, for a thread that reads while the search goes on."""
+        copy = Archive()
+        copy._outcomes, copy._pending = dict(self._outcomes), dict(self._pending)
+        copy.asked, copy.inbox = self.asked, dict(self.inbox)
+        return copy
 
     @property
     def incumbent(self) -> Outcome | None:
@@ -48,6 +80,10 @@ class Archive:
     def all(self) -> list[Outcome]:
         """Return everything, pruned ensembles too, oldest first."""
         return list(self._outcomes.values())
+
+    def named(self) -> list[tuple[str, Outcome]]:
+        """Return everything with its digests, which cost more to compute than to keep."""
+        return list(self._outcomes.items())
 
     @property
     def tried(self) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,13 +15,12 @@ from optuna.trial import TrialState
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.evaluation import Outcome
-from optimizer.sampler import EnsembleSampler, seed_of, suggest, uniform
+from optimizer.proposers import Proposer
+from optimizer.proposers.random import Random, nearest
+from optimizer.sampler import EnsembleSampler, carry, suggest, tried, uniform
 from optimizer.space import Space
 
 T = TypeVar("T")
-
-REPEATS = 5  # duplicates in a row before a trial is drawn among the unseen
-DRAWS = 1000  # draws without an unseen ensemble that mean the space is exhausted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,12 +45,13 @@ class Asker:
     Args:
         study: Optuna's study; its sampler is set here.
         space: What may be tried.
-        archive: What is known; baselines are never asked again.
+        archive: What is known, and what is in flight.
         seed: Decides every draw among the unseen.
-        sample: Optuna's sampler for one trial's number; None draws among the unseen at random.
+        proposers: Asked one after the other until one proposes.
+        sample: Optuna's sampler for one trial's number, where no proposer proposes; None draws
+            among the unseen at random.
 
     Attributes:
-        sampled: Whether a sampler of Optuna's takes part.
         exhausted: Whether no unseen ensemble could be found.
         waiting: Trials that a killed run left behind; they are asked first.
     """
@@ -64,23 +62,24 @@ class Asker:
         space: Space,
         archive: Archive,
         seed: int,
+        proposers: Sequence[Proposer],
         sample: Callable[[int], BaseSampler] | None,
     ) -> None:
-        self.sampled = sample is not None
         self.exhausted = False
         self.waiting = 0
         self._study = study
         self._space = space
         self._archive = archive
         self._seed = seed
-        self._inbox: deque[Ensemble] = deque()  # filled in the loop, emptied in the thread
+        self._proposers = proposers
+        self._sampled = sample is not None
+        self._random = Random(space, seed)
         self._numbers: dict[str, int] = {}  # digest → number of the first trial that had it
         self._told: dict[str, float] = {}  # digest → what the sampler was told of it
-        self._count = 0  # number of the next trial
-        self._origin = ""
-        self._repeats = 0
+        self._repeated: Ensemble | None = None  # what the last trial had, if it was seen before
+        self._picked: Ensemble | None = None  # for the trial that is being asked
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
-        study.sampler = EnsembleSampler(space, self._pick, sample or uniform(seed))
+        study.sampler = EnsembleSampler(space, self._proposed, sample or uniform(seed))
 
     async def open(self) -> None:
         """Read what earlier runs asked."""
@@ -89,23 +88,23 @@ class Asker:
     async def ask(self) -> Asked | None:
         """Return a trial and the ensemble it is to try, one evaluated before included.
 
-        None where every ensemble of the space was asked.
+        None where every ensemble of the space was asked. One at a time.
         """
+        origin = "tpe" if self._sampled else self._random.name
+        self._picked = None
+        if not self.waiting:  # one that waits has its ensemble already
+            self._picked, origin = await self._pick(origin)
+            if self.exhausted:
+                return None  # before a trial is made that nothing could be tried in
         outcome = asyncio.get_running_loop().create_future()
-        return await self._in_thread(lambda: self._ask(outcome))
+        asked = await self._in_thread(lambda: self._ask(origin, outcome))
+        self._archive.begin(asked.ensemble)
+        self._archive.asked = max(self._archive.asked, asked.trial.number + 1)
+        return asked
 
     async def tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
         """Close a trial: with its value, PRUNED where it is not to be trusted, else FAIL."""
         await self._in_thread(lambda: self._tell(trial, outcome))
-
-    def propose(self, ensembles: Iterable[Ensemble]) -> None:
-        """Put ensembles into the inbox; where a sampler takes part they get every other trial."""
-        self._inbox.extend(ensembles)
-
-    @property
-    def proposals(self) -> int:
-        """Ensembles in the inbox."""
-        return len(self._inbox)
 
     def close(self) -> None:
         """Wait for the thread to finish what it is at."""
@@ -115,29 +114,61 @@ class Asker:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def _read(self) -> None:
-        for trial in self._study.get_trials(deepcopy=False):
-            self._count = trial.number + 1
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            self._archive.asked = trial.number + 1
             if trial.state == TrialState.FAIL:
                 continue  # forgotten: its ensemble may be tried again
             digest = trial.user_attrs.get("digest", "")
             self._numbers.setdefault(digest, trial.number)
             if trial.value is not None:
                 self._told.setdefault(digest, trial.value)
-            self.waiting += trial.state == TrialState.WAITING
+            if trial.state == TrialState.WAITING:
+                self.waiting += 1
+                if digest:
+                    self._archive.begin(tried(trial, self._space))
+        last = trials[-1] if trials else None
+        if last is not None and self._seen(last.user_attrs.get("digest", ""), last.number):
+            self._repeated = tried(last, self._space)
 
-    def _ask(self, outcome: asyncio.Future[Outcome]) -> Asked | None:
-        if not (self.waiting or self.sampled or self._inbox) and self._unseen(self._count) is None:
-            return None  # before a trial is made that nothing could be tried in
+    def _seen(self, digest: str, number: int) -> bool:
+        """Tell whether a baseline or an earlier trial has an ensemble."""
+        known = self._archive.get(digest)
+        baseline = known is not None and known.origin == "baseline"
+        return baseline or self._numbers.get(digest, number) != number
+
+    def _proposed(self, _: int) -> Ensemble | None:
+        return self._picked
+
+    async def _pick(self, origin: str) -> tuple[Ensemble | None, str]:
+        """Return what somebody proposes and its origin; nothing where Optuna's sampler draws."""
+        archive = self._archive
+        if self._repeated is not None:
+            near = nearest(self._repeated, archive, self._space, self._seed)
+            if near is not None:
+                return near, origin
+        for proposer in self._proposers if self._repeated is None else ():
+            for found in await proposer.propose(archive, 1):
+                return found, "discovery" if found.digest in archive.inbox else proposer.name
+        if self._sampled and self._repeated is None:
+            return None, origin
+        drawn = await self._random.propose(archive, 1)
+        self.exhausted = not drawn
+        return (drawn[0] if drawn else None), self._random.name
+
+    def _ask(self, origin: str, outcome: asyncio.Future[Outcome]) -> Asked:
         trial = self._study.ask()
-        self._count = trial.number + 1
         self.waiting = max(0, self.waiting - 1)
-        ensemble = suggest(trial, self._space)
-        origin = str(trial.user_attrs.get("origin", self._origin))
+        suggest(trial, self._space)
+        if self._picked is not None and "digest" not in trial.user_attrs:
+            carry(trial, self._picked, self._space)
+        ensemble = tried(trial, self._space)
+        origin = str(trial.user_attrs.get("origin", origin))
         if "digest" not in trial.user_attrs:
             trial.set_user_attr("origin", origin)
             trial.set_user_attr("digest", ensemble.digest)
-        first = self._numbers.setdefault(ensemble.digest, trial.number)
-        self._repeats = 0 if first == trial.number else self._repeats + 1
+        self._numbers.setdefault(ensemble.digest, trial.number)
+        self._repeated = ensemble if self._seen(ensemble.digest, trial.number) else None
         return Asked(trial, ensemble, origin, outcome)
 
     def _tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
@@ -152,33 +183,3 @@ class Asker:
         else:
             trial.report(value, step=outcome.items)
             self._study.tell(trial, state=TrialState.PRUNED)
-
-    def _pick(self, number: int) -> Ensemble | None:
-        """Say what a trial shall try: a proposal, an unseen draw, or what the sampler draws."""
-        if number % 2 or not self.sampled:
-            while self._inbox:
-                ensemble = self._inbox.popleft()
-                if not self._seen(ensemble, number):
-                    self._origin = "discovery"
-                    return ensemble
-        if self.sampled and self._repeats < REPEATS:
-            self._origin = "tpe"
-            return None
-        self._origin = "random"
-        return self._unseen(number)
-
-    def _unseen(self, number: int) -> Ensemble | None:
-        rng = random.Random(seed_of(self._seed, number))
-        for _ in range(DRAWS):
-            ensemble = self._space.sample(rng)
-            if not self._seen(ensemble, number):
-                return ensemble
-        self.exhausted = True
-        return None
-
-    def _seen(self, ensemble: Ensemble, number: int) -> bool:
-        """Tell whether a baseline or an earlier trial has it; later trials decide nothing."""
-        known = self._archive.get(ensemble.digest)
-        if known is not None and known.origin == "baseline":
-            return True
-        return self._numbers.get(ensemble.digest, number) < number

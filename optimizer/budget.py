@@ -33,6 +33,13 @@ class Budget:
         """Attempts settled, earlier runs included."""
         return self._spent
 
+    @property
+    def left(self) -> int | None:
+        """Attempts that may still be set aside; None is no limit."""
+        if self._calls is None:
+            return None
+        return self._calls - self._kept - self._spent - self._in_flight
+
     def release(self) -> None:
         """Let the rest of the search spend what was kept back."""
         self._kept = 0

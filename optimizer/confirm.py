@@ -17,12 +17,17 @@ LEADING = 2
 
 
 def candidates(
-    archive: Archive, k: int, compared: Sequence[str], members: Collection[str]
+    archive: Archive,
+    best: Sequence[Outcome],
+    k: int,
+    compared: Sequence[str],
+    members: Collection[str],
 ) -> list[Ensemble]:
-    """Return what is confirmed: baselines that are compared with, then the best by search score.
+    """Return what is confirmed: baselines that are compared with, then the best.
 
     Args:
         archive: The search's outcomes.
+        best: Those evaluated in full, best hope first.
         k: How many of the best, baselines not counted.
         compared: Models named under `baselines` in kumiawase.yaml.
         members: The pool's models, of which a compared one may be one.
@@ -40,7 +45,7 @@ def candidates(
     chosen += [o.ensemble for o in ranked if _is_self(o)]
     chosen = list({e.digest: e for e in chosen}.values())
     digests = {e.digest for e in chosen}
-    chosen += [o.ensemble for o in ranked if o.ensemble.digest not in digests][:k]
+    chosen += [o.ensemble for o in best if o.ensemble.digest not in digests][:k]
     return chosen
 
 

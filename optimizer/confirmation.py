@@ -44,11 +44,18 @@ class Confirmation:
         self._observer = observer
 
     async def run(
-        self, k: int, compared: Sequence[str], members: Collection[str], *, one_by_one: bool
+        self,
+        best: Sequence[Outcome],
+        k: int,
+        compared: Sequence[str],
+        members: Collection[str],
+        *,
+        one_by_one: bool,
     ) -> None:
         """Confirm what everything is compared with and the k best.
 
         Args:
+            best: Ensembles evaluated in full, best hope first.
             k: Ensembles besides the baselines.
             compared: Models scored for comparison.
             members: The pool.
@@ -59,7 +66,7 @@ class Confirmation:
             StalledError: Too few held-out items were answered.
             BudgetSpentError: What was finished is kept.
         """
-        ensembles = candidates(self._archive, k, compared, members)
+        ensembles = candidates(self._archive, best, k, compared, members)
         self._observer.notice(PhaseStarted("confirmation", len(ensembles)))
         groups = [[e] for e in ensembles] if one_by_one else [ensembles]
         if self._scaling is not None and self._scaling.open:

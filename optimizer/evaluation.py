@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -42,6 +42,7 @@ class Outcome:
         scores: Item id → score 0..1, unscored items left out.
         value: What the sampler is told: the estimate, or for a pruned ensemble the incumbent's
             value plus the paired difference.
+        usd, seconds: Means over the answers.
     """
 
     ensemble: Ensemble
@@ -52,9 +53,11 @@ class Outcome:
     items: int
     marked: int
     value: float | None
+    usd: float = 0.0
+    seconds: float = 0.0
 
     @classmethod
-    def of(cls, record: Evaluation, results: Iterable[Result]) -> Outcome:
+    def of(cls, record: Evaluation, results: Sequence[Result]) -> Outcome:
         """Return the outcome of an evaluation that was closed COMPLETE or PRUNED."""
         found = None
         scores = {r.item_id: r.value for r in results if r.value is not None}
@@ -69,6 +72,7 @@ class Outcome:
             items=record.items,
             marked=record.marked,
             value=record.value,
+            **_costs(results),
         )
 
     @property
@@ -119,6 +123,20 @@ def stratified(items: Sequence[Item], seed: int) -> list[Item]:
         random.Random(digest([seed, category])).shuffle(pile)
     rounds = max((len(pile) for pile in piles.values()), default=0)
     return [pile[r] for r in range(rounds) for pile in piles.values() if r < len(pile)]
+
+
+def item_shares(suite: Suite, half: Split) -> dict[str, float]:
+    """Return what each item counts in an ensemble's score, by its id; they sum to one."""
+    items = suite.half(half)
+    counts = Counter(item.category for item in items)
+    total = sum(suite.weights[category] for category in counts)
+    return {i.id: suite.weights[i.category] / counts[i.category] / total for i in items}
+
+
+def _costs(results: Collection[Result]) -> dict[str, float]:
+    number = max(len(results), 1)
+    usd, seconds = (sum(getattr(r.answer, k) for r in results) for k in ("usd", "seconds"))
+    return {"usd": usd / number, "seconds": seconds / number}
 
 
 async def all_of(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
@@ -300,6 +318,7 @@ class Evaluator:
             items=seen if beaten_by else len(self.items),
             marked=progress.marked,
             value=value,
+            **_costs(progress.results.values()),
         )
 
     async def _close(self, record: Evaluation, outcome: Outcome) -> None:

@@ -17,16 +17,13 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from data.digest import digest
 from moa.ensemble import Ensemble
+from optimizer.seeds import seed_of
 from optimizer.space import Space, Value
 
 Pick = Callable[[int], Ensemble | None]
 
-
-def seed_of(seed: int, number: int) -> int:
-    """Return the seed of everything drawn for one trial (32 bits)."""
-    return int(digest([seed, number])[:8], 16)
+ENSEMBLE = "ensemble"  # user attribute of a trial whose parameters cannot say what it tries
 
 
 class EnsembleSampler(BaseSampler):
@@ -36,7 +33,7 @@ class EnsembleSampler(BaseSampler):
 
     Args:
         space: Encodes ensembles.
-        pick: Number of the trial → the ensemble it shall try, or None.
+        pick: Number of the trial → the ensemble somebody proposed for it, or None.
         inner: Seed → Optuna's sampler for one trial.
     """
 
@@ -107,6 +104,20 @@ def suggest(trial: optuna.Trial, space: Space) -> Ensemble:
     asked = space.distributions(layers)
     values = {name: _ask(trial, name, asked[name]) for name in asked}
     return space.decode({"layers": layers, **values})
+
+
+def carry(trial: optuna.Trial, ensemble: Ensemble, space: Space) -> None:
+    """Write beside a trial's parameters what they cannot say: a discovered prompt."""
+    if space.decode(space.encode(ensemble)) != ensemble:
+        trial.set_user_attr(ENSEMBLE, ensemble.to_json())
+
+
+def tried(trial: optuna.Trial | FrozenTrial, space: Space) -> Ensemble:
+    """Return what a trial tries whose parameters were all suggested."""
+    carried = trial.user_attrs.get(ENSEMBLE)
+    if carried is not None:
+        return Ensemble.from_json(carried, prompt=space.ours[0])
+    return space.decode(trial.params)
 
 
 def _ask(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Value:

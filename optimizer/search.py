@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +26,8 @@ from optimizer.events import (
     ScaleFrozen,
     TrialStarted,
 )
-from optimizer.proposers import Proposer
+from optimizer.proposers import Discoverer, Proposer
+from optimizer.proposers.random import Inbox
 from optimizer.scaling import Scaling
 from optimizer.space import Space
 
@@ -35,6 +36,7 @@ End = Literal["done", "budget", "exhausted"]
 DISCOVER_AFTER = 5  # trials closed between two discovery turns
 PROPOSALS = 4  # ensembles asked of one turn
 STALLED = 8  # evaluations in a row that failed
+IN_FULL = frozenset({"audition", "set-gp"})  # near the incumbent, few items cannot tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,10 @@ class Plan:
         trials: New ensembles to evaluate in all, earlier runs included.
         in_flight: Trials evaluated at the same time.
         confirm: Best ensembles to confirm.
-        racing: Whether trials are raced against the incumbent.
+        racing: Whether trials are raced against the incumbent, but those of `in_full`.
         compared: Models scored for comparison that are no members.
         seed: Decides everything drawn.
+        in_full: Origins whose proposals are evaluated in full.
     """
 
     trials: int
@@ -56,6 +59,7 @@ class Plan:
     racing: bool
     compared: tuple[str, ...]
     seed: int
+    in_full: frozenset[str] = IN_FULL
 
 
 class Search:
@@ -69,8 +73,12 @@ class Search:
         confirmer: Evaluates on the held-out items.
         budget: What it keeps back is released for the confirmation.
         plan: What to do.
-        sample: Optuna's sampler for one trial's number; None draws among the unseen at random.
-        discovery: Proposes beside the sampler, or in its place; or None.
+        proposers: Asked one after the other for each trial until one proposes.
+        sample: Optuna's sampler for one trial's number, where no proposer proposes; None draws
+            among the unseen at random.
+        discovery: Fills the archive's inbox, beside the trials or, where nobody else proposes
+            from it, whenever it is empty; or None.
+        recommend: Ensembles evaluated in full, best hope first; None goes by their scores.
         observer: Hears of everything.
         scaling: Of the judge, where it is a panel.
         report_scaling: Of the judge that confirms, where it is another one and a panel.
@@ -88,8 +96,10 @@ class Search:
         budget: Budget,
         plan: Plan,
         *,
-        sample: Callable[[int], BaseSampler] | None,
-        discovery: Proposer | None,
+        proposers: Sequence[Proposer] = (),
+        sample: Callable[[int], BaseSampler] | None = None,
+        discovery: Discoverer | None = None,
+        recommend: Callable[[Archive], list[Outcome]] | None = None,
         observer: Observer,
         scaling: Scaling | None = None,
         report_scaling: Scaling | None = None,
@@ -104,7 +114,10 @@ class Search:
         self._plan = plan
         self._discovery = discovery
         self._observer = observer
-        self._asker = Asker(study, space, archive, plan.seed, sample)
+        self._recommend = recommend
+        self._beside = bool(proposers) or sample is not None
+        proposing = proposers if self._beside or discovery is None else (Inbox(),)
+        self._asker = Asker(study, space, archive, plan.seed, proposing, sample)
         self._asking = asyncio.Lock()
         self._running: dict[str, Asked] = {}  # digest → the trial that evaluates it
         self._discovering: asyncio.Task[None] | None = None
@@ -169,6 +182,7 @@ class Search:
     async def _confirm(self) -> None:
         self._budget.release()
         await self._confirmation.run(
+            (self._recommend or _by_score)(self._archive),
             self._plan.confirm,
             self._plan.compared,
             {*self._space.proposers, *self._space.aggregators},
@@ -179,7 +193,7 @@ class Search:
         self._observer.notice(PhaseStarted("trials", self._plan.trials))
         await self._asker.open()
         if self._discovery:
-            self._asker.propose(self._discovery.pending())
+            self._receive(self._discovery.pending())
         await all_of(self._work() for _ in range(self._plan.in_flight))
 
     async def _work(self) -> None:
@@ -198,8 +212,8 @@ class Search:
         async with self._asking:
             if not self._wanted():
                 return None
-            if self._discovery and not self._asker.sampled and not self._asker.proposals:
-                await self._discover(self._discovery)
+            if self._discovery and not self._beside and not self._archive.inbox:
+                self._receive(await self._proposed(self._discovery))
             asked = await self._asker.ask()
             if asked is None:
                 return None
@@ -214,8 +228,9 @@ class Search:
     async def _evaluate(self, asked: Asked) -> Outcome:
         self._observer.notice(TrialStarted(asked.trial.number, asked.ensemble.label, asked.origin))
         try:
+            raced = self._plan.racing and asked.origin not in self._plan.in_full
             outcome = await self._evaluator.evaluate(
-                asked.ensemble, asked.origin, self._incumbent if self._plan.racing else None
+                asked.ensemble, asked.origin, self._incumbent if raced else None
             )
             self._archive.add(outcome)
             asked.outcome.set_result(outcome)
@@ -253,18 +268,34 @@ class Search:
         idle = self._discovering is None or self._discovering.done()
         if self._discovering is not None and idle:
             self._discovering.result()  # raises what only the user can mend
-        if self._discovery and self._asker.sampled and idle and not self._closed % DISCOVER_AFTER:
+        if self._discovery and self._beside and idle and not self._closed % DISCOVER_AFTER:
             self._discovering = asyncio.create_task(self._discover(self._discovery))
 
-    async def _discover(self, discovery: Proposer) -> None:
+    async def _discover(self, discovery: Discoverer) -> None:
+        found = await self._proposed(discovery)
+        async with self._asking:  # while nobody reads the space
+            self._receive(found)
+
+    async def _proposed(self, discovery: Discoverer) -> list[Ensemble]:
         try:
             found = await discovery.propose(self._archive, PROPOSALS)
         except BudgetSpentError:
-            return  # the trials in flight come to the same end
-        self._asker.propose(found)
+            return []  # the trials in flight come to the same end
         self._observer.notice(DiscoveryDone(len(found)))
+        return found
+
+    def _receive(self, proposed: Iterable[Ensemble]) -> None:
+        """Put proposals that nobody has tried into the inbox."""
+        new = {e.digest: e for e in proposed}
+        for ensemble in new.values():
+            self._space.admit(ensemble)
+        self._archive.inbox |= {d: e for d, e in new.items() if not self._archive.taken(d)}
 
     async def _stop_discovery(self) -> None:
         if self._discovering is not None:
             self._discovering.cancel()
             await asyncio.gather(self._discovering, return_exceptions=True)
+
+
+def _by_score(archive: Archive) -> list[Outcome]:
+    return archive.best(len(archive))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
@@ -22,9 +22,9 @@ Value = bool | int | float | str
 Parameters = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Space:
-    """The ensembles a search may try.
+    """The ensembles a search may try; all that ever changes is that `prompts` grows.
 
     Attributes:
         proposers, aggregators: Names of the models that may play the role.
@@ -32,7 +32,9 @@ class Space:
         width: Most agents in a layer.
         n: Most draws of one agent.
         temperatures: The temperatures an agent may have.
-        prompts: Digests of the prompts for agents that read references.
+        prompts: Digests of the prompts for agents that read references, discovered ones last.
+        ours: Those a study is pinned to. Optuna chooses among them alone: the choices of a
+            parameter must not change within a study.
     """
 
     proposers: tuple[str, ...]
@@ -42,6 +44,21 @@ class Space:
     n: int
     temperatures: tuple[float, ...]
     prompts: tuple[str, ...]
+    ours: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ours = self.prompts
+
+    def admit(self, ensemble: Ensemble) -> None:
+        """Take up the prompts of a discovered ensemble; call it while nobody proposes."""
+        agents = (*ensemble.agents, ensemble.aggregator)
+        new = dict.fromkeys(a.prompt for a in agents if a.prompt not in (None, *self.prompts))
+        self.prompts += tuple(prompt for prompt in new if prompt is not None)
+
+    @property
+    def answering(self) -> tuple[float, ...]:
+        """The temperatures the aggregator may have."""
+        return self.temperatures
 
     def to_json(self) -> dict[str, Any]:
         """Return what a study is pinned to."""
@@ -52,11 +69,11 @@ class Space:
             "width": self.width,
             "n": self.n,
             "temperatures": list(self.temperatures),
-            "prompts": list(self.prompts),
+            "prompts": list(self.ours),
         }
 
     def contains(self, ensemble: Ensemble) -> bool:
-        """Tell whether the ensemble can be written as parameters."""
+        """Tell whether the ensemble may be tried."""
         return (
             len(ensemble.layers) <= self.layers
             and all(self._holds(layer, depth) for depth, layer in enumerate(ensemble.layers))
@@ -74,25 +91,29 @@ class Space:
             out[f"{depth}.n"] = IntDistribution(1, self.n)
             out[f"{depth}.temperature"] = CategoricalDistribution(self.temperatures)
             if depth > 1:
-                out[f"{depth}.prompt"] = CategoricalDistribution(self.prompts)
+                out[f"{depth}.prompt"] = CategoricalDistribution(self.ours)
         out["aggregator"] = CategoricalDistribution(self.aggregators)
-        out["aggregator.temperature"] = CategoricalDistribution(self.temperatures)
+        out["aggregator.temperature"] = CategoricalDistribution(self.answering)
         if layers:
-            out["aggregator.prompt"] = CategoricalDistribution(self.prompts)
+            out["aggregator.prompt"] = CategoricalDistribution(self.ours)
         return {name: d for name, d in out.items() if not d.single()}
 
     def encode(self, ensemble: Ensemble) -> dict[str, Value]:
-        """Return the parameters of an ensemble the space contains."""
+        """Return the parameters of an ensemble the space contains.
+
+        A discovered prompt is written as the first of ours: its trial carries it beside them
+        (`optimizer.sampler.carry`).
+        """
         out: dict[str, Value] = {"layers": len(ensemble.layers)}
         for depth, layer in enumerate(ensemble.layers, 1):
             members = {agent.model for agent in layer}
             out |= {f"{depth}.{m}": m in members for m in self.proposers}
             out[f"{depth}.n"] = layer[0].n
             out[f"{depth}.temperature"] = layer[0].temperature
-            out[f"{depth}.prompt"] = layer[0].prompt or ""
+            out[f"{depth}.prompt"] = self._written(layer[0])
         out["aggregator"] = ensemble.aggregator.model
         out["aggregator.temperature"] = ensemble.aggregator.temperature
-        out["aggregator.prompt"] = ensemble.aggregator.prompt or ""
+        out["aggregator.prompt"] = self._written(ensemble.aggregator)
         asked = self.distributions(len(ensemble.layers))
         return {name: value for name, value in out.items() if name in asked}
 
@@ -105,7 +126,7 @@ class Space:
         aggregator = str(parameters.get("aggregator", self.aggregators[0]))
         depth = int(parameters.get("layers", self.layers))
         layers = tuple(self._layer(parameters, d, aggregator) for d in range(1, depth + 1))
-        temperature = float(parameters.get("aggregator.temperature", self.temperatures[0]))
+        temperature = float(parameters.get("aggregator.temperature", self.answering[0]))
         prompt = str(parameters.get("aggregator.prompt", self.prompts[0])) if depth else None
         return Ensemble(layers, Agent(aggregator, temperature, prompt=prompt))
 
@@ -119,10 +140,11 @@ class Space:
             prompt = rng.choice(self.prompts) if number else None
             layers.append(tuple(Agent(m, temperature, n, prompt) for m in members))
         prompt = rng.choice(self.prompts) if depth else None
-        aggregator = Agent(
-            rng.choice(self.aggregators), rng.choice(self.temperatures), prompt=prompt
-        )
+        aggregator = Agent(rng.choice(self.aggregators), rng.choice(self.answering), prompt=prompt)
         return Ensemble(tuple(layers), aggregator)
+
+    def _written(self, agent: Agent) -> str:
+        return agent.prompt if agent.prompt in self.ours else self.ours[0]
 
     @property
     def _most(self) -> int:

@@ -184,6 +184,23 @@ def test_show_tells_of_trials_and_of_digests(
     assert item["item"] in whole.out
 
 
+def test_roles_tell_of_every_model_of_the_pool(searched: tuple[Path, Run]) -> None:
+    found = run(searched[0], "roles", "--json").json
+    board = leaderboard(searched[0])
+    alone = {m["model"]: m["alone"]["score"] for m in found["models"] if m["alone"]}
+    singles = [r for r in board["rows"] if not r["ensemble"]["layers"] and r["trial"] is None]
+    assert alone == pytest.approx(
+        {r["ensemble"]["aggregator"]["model"]: r["score"] for r in singles}
+    )
+    combined = [r for r in board["rows"] if r["ensemble"]["layers"] and r["score"] is not None]
+    assert found["ensembles"] == len(combined)
+    assert sum(m["aggregator"]["ensembles"] for m in found["models"] if m["aggregator"]) == len(
+        combined
+    )
+    assert sum(found["importance"].values()) == pytest.approx(1, abs=0.01)
+    assert "as aggregator" in run(searched[0], "roles").out
+
+
 def test_status_counts_what_the_ledger_holds(searched: tuple[Path, Run]) -> None:
     folder, _ = searched
     found = run(folder, "status", "--json").json

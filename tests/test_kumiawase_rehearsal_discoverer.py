@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import ConfigError
 from kumiawase.rehearsal.best_known import limits_of
 from kumiawase.rehearsal.discoverer import asked, proposals
 from kumiawase.rehearsal.moves import sample
@@ -16,9 +17,18 @@ from kumiawase.rehearsal.pool import Pool
 from kumiawase.rehearsal.reply import Body, Message, Talker
 from kumiawase.rehearsal.world import World
 from moa.ensemble import Ensemble
+from optimizer.proposers.discovery import wording
+from optimizer.proposers.discovery.reading import Form, form
+from optimizer.proposers.discovery.reading import proposals as listed
 
 PROMPT = "sha256:any"
-LIMITS = {"layers": 2, "width": 6, "n": 3, "temperatures": [0.0, 0.7], "proposals": 4}
+LIMITS: dict[str, Any] = {
+    "layers": 2,
+    "width": 6,
+    "n": 3,
+    "temperatures": [0.0, 0.7],
+    "proposals": 4,
+}
 
 
 def archive(pool: Pool, rng: random.Random, size: int = 24) -> list[tuple[Ensemble, float]]:
@@ -102,6 +112,53 @@ def test_roles_are_kept() -> None:
     found = ensembles(proposals("\n".join(map(json.dumps, lines)), 0))
     assert {e.aggregator.model for e in found} == {"sim/dango-14b"}
     assert all("sim/dango-14b" != agent.model for e in found for agent in e.agents)
+
+
+def test_it_repairs_what_is_named_and_repeats_nothing() -> None:
+    pool = Pool(0)
+    told = prompt(pool, archive(pool, random.Random(0)))
+    (first, *_) = read(proposals(told, 0))
+    fault = {"fault": {"code": "duplicate"}, "ensemble": first["ensemble"]}
+    repair = [{"limits": {**LIMITS, "proposals": 1}}, fault]
+    again = "\n".join([told, *(json.dumps(line, ensure_ascii=False) for line in repair)])
+    for body in range(10):
+        (one,) = read(proposals(again, body))
+        assert one["ensemble"] != first["ensemble"]
+
+
+def test_asked_for_nonsense_it_says_nothing_a_search_can_use() -> None:
+    pool = Pool(0)
+    told = prompt(pool, archive(pool, random.Random(0)))
+    said = {proposals(told, body, "nonsense") for body in range(40)}
+    assert len(said) > 4
+    known = [
+        Ensemble.from_json(e.to_json(), prompt=PROMPT) for e, _ in archive(pool, random.Random(0))
+    ]
+    for reply in said:
+        for raw in listed(reply) or ():
+            found = form(raw)
+            if isinstance(found, Form):
+                try:
+                    ensemble = Ensemble.from_json(found.ensemble, prompt=PROMPT)
+                except ConfigError:
+                    continue
+                new = ensemble not in known and ensemble.models <= set(pool.members)
+                assert not new or max(a.n for a in ensemble.agents) > LIMITS["n"]
+
+
+def test_asked_for_prompts_it_writes_such_as_are_taken() -> None:
+    pool = Pool(0)
+    limits = {"limits": {**LIMITS, "new_prompts": 2}}
+    told = "\n".join([prompt(pool, archive(pool, random.Random(0))), json.dumps(limits)])
+    texts = [
+        one["aggregation_prompt"]
+        for body in range(10)
+        for one in read(proposals(told, body, "prompts"))
+        if "aggregation_prompt" in one
+    ]
+    assert len(set(texts)) > 5
+    assert all(wording.fault(text) is None for text in texts)
+    assert "aggregation_prompt" not in proposals(told, 0)
 
 
 def test_the_server_asks_it_by_content_alone() -> None:

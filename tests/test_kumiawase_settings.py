@@ -193,8 +193,6 @@ def test_a_fault_is_one_line_with_its_place(
 
 
 LATER = {
-    "search: {sampler: set-gp}": "sampler 'set-gp' is not built yet; choose another",
-    "search: {objective: pareto}": "objective 'pareto' is not built yet; choose another",
     "budget: {usd: 30}": "limit of the budget 'usd' is not built yet; leave it out",
     "notify: {webhook_env: X}": "section 'notify' is not built yet; leave it out",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from data.errors import BudgetSpentError
 from endpoints.request import Attempt, Request
 from moa.ensemble import Agent, Ensemble, single
+from optimizer import confirm
 from optimizer.archive import Archive
 from optimizer.baselines import shapes, singles
 from optimizer.budget import Budget
-from optimizer.confirm import candidates, reserve
+from optimizer.confirm import reserve
 from optimizer.space import Space
 from tests.support import rows
 from tests.support.pool import PROMPT, SPACE, outcome
@@ -33,6 +35,12 @@ def archive(**changes: float) -> Archive:
 
 
 # -- confirm
+
+
+def candidates(
+    known: Archive, k: int, compared: Sequence[str], members: Sequence[str]
+) -> list[Ensemble]:
+    return confirm.candidates(known, known.best(len(known)), k, compared, members)
 
 
 def test_the_baselines_are_confirmed_however_bad_they_are() -> None:
@@ -58,6 +66,15 @@ def test_a_compared_model_is_confirmed_even_if_it_cannot_be_ranked() -> None:
 def test_a_member_may_be_compared_and_its_self_moa_stays_a_baseline() -> None:
     chosen = candidates(archive(), 1, ["a"], MEMBERS)
     assert chosen[:2] == [single("a", 0.0), SELF]  # it is the best of the pool as well
+
+
+def test_the_best_hopes_are_confirmed_not_the_best_scores() -> None:
+    known = archive()
+    hopes = sorted(known.best(len(known)), key=lambda o: o.value or 0.0)
+    found = [e for e in confirm.candidates(known, hopes, 2, [], MEMBERS) if e in FOUND]
+    assert found == []  # LITE and `b` are hoped for more
+    chosen = confirm.candidates(known, hopes, 4, [], MEMBERS)
+    assert [e for e in chosen if e in FOUND] == [FOUND[0]]
 
 
 def test_nothing_is_confirmed_where_nothing_is_to_be() -> None:

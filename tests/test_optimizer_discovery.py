@@ -3,297 +3,302 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from data.errors import BudgetSpentError, FilteredError
-from db.records import Proposal
+from data.catalogue import find
+from data.digest import text_digest
+from data.errors import BudgetSpentError, EmptyReplyError, FilteredError
+from data.suites.item import Suite
+from db.store import Store
+from endpoints.ledger import CHARACTERS_PER_TOKEN
 from endpoints.request import Request
-from endpoints.specs import ModelSpec
-from judges.statistics import Estimate
+from endpoints.tokens import units
 from moa.ensemble import Agent, Ensemble, single
 from optimizer.archive import Archive
 from optimizer.events import DiscoveryDone
-from optimizer.proposers.discovery import LONGEST, SHOWN, Discovery
-from optimizer.space import Space
+from optimizer.proposers.discovery.page import BEST, WINNERS
+from optimizer.proposers.discovery.reading import LONGEST
+from optimizer.proposers.discovery.smoke import Smoke
 from tests.support.completers import Reply, ScriptedCompleter, saying
-from tests.support.pool import PROMPT, SPACE, STUDY, Lab, Models, echo, outcome
-
-OTHER = "sha256:" + "b" * 64
-MODELS = {
-    name: ModelSpec(name, "e", name, f"family-{name}", context=4096 if name == "a" else None)
-    for name in ("a", "b", "c")
-}
-GOOD: dict[str, Any] = {
-    "layers": [[{"model": "a", "temperature": 0.7, "n": 2}]],
-    "aggregator": {"model": "b", "temperature": 0.0},
-}
-AS_READ = Ensemble(((Agent("a", 0.7, 2),),), Agent("b", 0.0, prompt=PROMPT))
-
-
-def proposal(ensemble: object = None, **changes: object) -> dict[str, object]:
-    """Return a proposal as the model is asked to write it."""
-    form = {"thought": "案", "name": "名前", "parents": ["12345678"], "expected_score": 7.5}
-    return {**form, "ensemble": GOOD if ensemble is None else ensemble, **changes}
-
-
-def reply(*proposals: object) -> str:
-    return json.dumps({"proposals": proposals}, ensure_ascii=False)
-
-
-def changed(**changes: object) -> dict[str, object]:
-    return proposal({**GOOD, **changes})
-
-
-def discovery(lab: Lab, completer: ScriptedCompleter, space: Space = SPACE) -> Discovery:
-    return Discovery(completer, "d", space, MODELS, lab.store, STUDY)
-
-
-async def turn(
-    folder: Path, said: Reply, archive: Archive | None = None, k: int = 4
-) -> tuple[list[Ensemble], list[Proposal]]:
-    with Lab(folder) as lab:
-        found = await discovery(lab, saying(said)).propose(archive or Archive(), k)
-        return found, lab.fates()
-
-
-async def test_a_good_proposal_is_taken_and_kept_with_its_thought(tmp_path: Path) -> None:
-    found, kept = await turn(tmp_path, reply(proposal()))
-    assert found == [AS_READ]
-    assert len(kept) == 1
-    (one,) = kept
-    assert (one.origin, one.digest, one.rejected) == ("discovery", AS_READ.digest, "")
-    assert (one.thought, one.name, one.parents) == ("案", "名前", ("12345678",))
-    assert one.expected_score == 7.5
-    assert one.completion_key != ""
-    assert Ensemble.from_json(one.ensemble, prompt=PROMPT) == AS_READ
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "考えました。\n```json\n" + reply(proposal()) + "\n```\n以上です。",
-        '{まず} {"note": 1} 次に ' + reply(proposal()),
-        json.dumps({"analysis": {"a": [1, {}]}, "proposals": [proposal()]}),
-        "{" * 50 + reply(proposal()),
-    ],
-    ids=["fenced", "after other braces", "not the first key", "after noise"],
+from tests.support.discoveries import (
+    AS_READ,
+    GOOD,
+    OTHER,
+    UNKNOWN,
+    UNREADABLE,
+    WORDED,
+    WORDS,
+    changed,
+    discovery,
+    proposal,
+    real,
+    reply,
 )
-async def test_the_json_is_found_among_words(tmp_path: Path, said: str) -> None:
-    assert (await turn(tmp_path, said))[0] == [AS_READ]
+from tests.support.pool import PROMPT, SPACE, STUDY, Lab, Models, echo, suite
 
 
-DEEP = '{"proposals": [' + '{"ensemble": ' * 1 + "[" * 700 + "]" * 700 + "}]}"
-NESTED = '{"ensemble": {"layers": ' + "[" * 600 + "]" * 600 + "}}"
-UNREADABLE: dict[str, str] = {
-    "nothing": "わかりません。",
-    "no json": "{proposals: [a, b]}",
-    "another shape": '{"ensembles": []}',
-    "no list": '{"proposals": {"a": 1}}',
-    "code": "```python\nimport os\nos.system('rm -rf /')\n```",
-    "deep objects": '{"proposals":' * 30_000,
-    "deep lists": '{"proposals": [' + "[" * 100_000,
-    "braces": "{" * 300_000,
-    "a number too long": '{"proposals": [' + "9" * 5000 + "]}",
-    "gigantic": '{"a": "' + "あ" * 1_000_000 + '", "proposals": []}',
-}
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with Lab(tmp_path) as opened:
+        yield opened
 
 
-@pytest.mark.parametrize("said", UNREADABLE.values(), ids=UNREADABLE)
-async def test_what_cannot_be_read_is_kept_with_the_reason(tmp_path: Path, said: str) -> None:
-    found, kept = await turn(tmp_path, said)
-    assert found == []
-    assert [p.rejected for p in kept] == ["the reply holds no JSON object with `proposals`"]
-    assert kept[0].ensemble == said[:LONGEST]
+# -- a turn
 
 
-REFUSED: dict[str, tuple[object, str]] = {
-    "no object": (7, "valid dictionary"),
-    "no ensemble": ({"thought": "案"}, "ensemble"),
-    "a list": (proposal([]), "ensemble"),
-    "an unknown model": (changed(aggregator={"model": "gpt-9"}), "unknown model 'gpt-9'"),
-    "an unknown key": (
-        changed(aggregator={"model": "a", "system": "__import__('os')"}),
-        "unknown key 'system'",
-    ),
-    "code for a model": (changed(aggregator="os.system('ls')"), "aggregator"),
-    "no aggregator": (proposal({"layers": []}), "aggregator"),
-    "an empty layer": (changed(layers=[[]]), "layer without agents"),
-    "no lists": (changed(layers={"a": 1}), "layers"),
-    "too many layers": (changed(layers=GOOD["layers"] * 2), "outside the limits"),
-    "too wide": (
-        changed(layers=[[{"model": m, "temperature": 0.7} for m in "abc"]]),
-        "outside the limits",
-    ),
-    "a gigantic layer": (changed(layers=[GOOD["layers"][0] * 2000]), "outside the limits"),
-    "n too large": (
-        changed(layers=[[{"model": "a", "temperature": 0.7, "n": 10**30}]]),
-        "outside the limits",
-    ),
-    "n of minus one": (changed(layers=[[{"model": "a", "n": -1}]]), "n -1"),
-    "n a truth": (changed(layers=[[{"model": "a", "n": True}]]), "`n` is True"),
-    "a temperature that is none": (
-        changed(aggregator={"model": "b", "temperature": float("nan")}),
-        "temperature nan",
-    ),
-    "an endless one": (
-        changed(aggregator={"model": "b", "temperature": float("inf")}),
-        "beyond all bounds",
-    ),
-    "another temperature": (
-        changed(aggregator={"model": "b", "temperature": 0.5}),
-        "outside the limits",
-    ),
-    "an unknown prompt": (
-        changed(aggregator={"model": "b", "temperature": 0.0, "prompt": "p9"}),
-        "outside the limits",
-    ),
-    "half a character": (changed(aggregator={"model": "\ud800"}), "unknown model"),
-    "half a character in a name": (proposal(name="半 \ud800"), "name"),
-    "nul": (changed(aggregator={"model": "\0"}), "unknown model"),
-    "an endless hope": (proposal(expected_score=float("inf")), "expected_score"),
-    "parents by the hundred": (proposal(parents=["a"] * 100), "parents"),
-    "a name of a book": (proposal(name="あ" * 1000), "name"),
-}
+async def test_a_good_proposal_is_kept_with_the_reply_it_came_from(lab: Lab) -> None:
+    asked = saying(reply(proposal()))
+    assert await discovery(lab, asked).propose(Archive(), 4) == [AS_READ]
+    (one,) = lab.fates()
+    assert (one.digest, one.thought, one.rejected) == (AS_READ.digest, "案", "")
+    assert one.completion_key
+    assert len(asked.requests) == 1  # nothing to repair
 
 
-@pytest.mark.parametrize(("raw", "reason"), REFUSED.values(), ids=REFUSED)
-async def test_nonsense_is_kept_with_the_reason_and_stops_nothing(
-    tmp_path: Path, raw: object, reason: str
-) -> None:
-    found, kept = await turn(tmp_path, json.dumps({"proposals": [raw, proposal()]}))
-    assert found == [AS_READ]
-    assert [p.rejected == "" for p in kept] == [False, True]
-    assert reason in kept[0].rejected
-
-
-@pytest.mark.parametrize("depth", [30, 254, 500, *range(970, 990), 5000])
-async def test_however_deep_it_is_nested(tmp_path: Path, depth: int) -> None:
-    for number, nested in enumerate(
-        ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth)
-    ):
-        for written in (
-            f'{{"ensemble": {{"layers": {nested}}}}}',
-            nested,
-            f'{{"ensemble": {nested}}}',
-        ):
-            folder = tmp_path / f"{number}-{len(written)}-{written[2:5]}"
-            folder.mkdir(exist_ok=True)
-            found, kept = await turn(folder, f'{{"proposals": [{written}]}}')
-            assert found == []
-            assert all(p.rejected for p in kept)
-
-
-async def test_odd_text_in_thought_and_name_is_kept_as_it_is(tmp_path: Path) -> None:
+async def test_odd_text_is_kept_as_it_is(lab: Lab) -> None:
     odd, half = "改行\n、\0 と \x1b[31m", "\ud800"
-    found, kept = await turn(
-        tmp_path, json.dumps({"proposals": [proposal(thought=odd + half, name=odd)]})
-    )
-    assert found == [AS_READ]
-    assert (kept[0].thought, kept[0].name) == (odd + half, odd)
+    said = json.dumps({"proposals": [proposal(thought=odd + half, name=odd)]})
+    assert await discovery(lab, saying(said)).propose(Archive(), 4) == [AS_READ]
+    assert (lab.fates()[0].thought, lab.fates()[0].name) == (odd + half, odd)
 
 
-async def test_no_more_are_read_than_were_asked_for(tmp_path: Path) -> None:
+async def test_no_more_are_read_than_were_asked_for(lab: Lab) -> None:
     many = [changed(aggregator={"model": m, "temperature": t}) for m in "abc" for t in (0, 0.7)]
-    found, kept = await turn(tmp_path, reply(*many), k=2)
-    assert len(found) == len(kept) == 2
+    assert len(await discovery(lab, saying(reply(*many))).propose(Archive(), 2)) == 2
+    assert len(lab.fates()) == 2
 
 
-async def test_what_was_evaluated_or_proposed_is_nothing_new(tmp_path: Path) -> None:
-    known = Archive([outcome(AS_READ, 0.5, 0.6)])
-    other = changed(aggregator={"model": "c", "temperature": 0.0})
-    with Lab(tmp_path) as lab:
-        asked = discovery(lab, saying(reply(proposal(), other, other)))
-        assert [e.aggregator.model for e in await asked.propose(known, 4)] == ["c"]
-        assert await asked.propose(known, 4) == []  # its own, still under way
-        reasons = [p.rejected for p in lab.fates()]
-    known_before = "evaluated or proposed before"
-    assert reasons == [known_before, "", known_before, *[known_before] * 3]
-
-
-@pytest.mark.parametrize("said", [FilteredError("withheld")])
-async def test_no_reply_is_kept_too(tmp_path: Path, said: Exception) -> None:
-    found, kept = await turn(tmp_path, said)
-    assert found == []
-    assert "withheld" in kept[0].rejected
-
-
-async def test_a_turn_that_cannot_be_paid_is_no_proposal(tmp_path: Path) -> None:
+async def test_no_reply_is_kept_and_a_turn_that_cannot_be_paid_is_none(lab: Lab) -> None:
+    assert await discovery(lab, saying(FilteredError("withheld"))).propose(Archive(), 4) == []
+    assert lab.fates()[0].rejected.startswith("no_reply: ")
     with pytest.raises(BudgetSpentError):
-        await turn(tmp_path, BudgetSpentError("enough"))
+        await discovery(lab, saying(BudgetSpentError("enough"))).propose(Archive(), 4)
+
+
+# -- repair
+
+
+async def test_a_faulty_proposal_is_repaired_once_with_code_sentence_and_alternatives(
+    lab: Lab,
+) -> None:
+    asked = saying(reply(UNKNOWN, OTHER), reply(proposal(), proposal()))
+    found = await discovery(lab, asked).propose(Archive(), 4)
+    assert [e.aggregator.model for e in found] == ["c", "b"]
+    first, second = asked.requests
+    assert second.messages[: len(first.messages)] == first.messages
+    assert second.messages[-2]["role"] == "assistant"
+    _, limits, told = second.messages[-1]["content"].splitlines()
+    assert json.loads(limits)["limits"]["proposals"] == 1  # as many as failed
+    assert json.loads(told)["fault"] == {
+        "code": "unknown_model",
+        "sentence": "unknown model 'gpt-9'",
+        "legal": ["a", "b", "c"],
+    }
+    assert [p.rejected == "" for p in lab.fates()] == [False, True, True]
+
+
+async def test_what_is_still_wrong_is_rejected_for_good(lab: Lab) -> None:
+    asked = saying(reply(UNKNOWN))
+    assert await discovery(lab, asked).propose(Archive(), 4) == []
+    assert len(asked.requests) == 2
+    assert len(lab.fates()) == 2
+    assert all("unknown model" in p.rejected for p in lab.fates())
+
+
+@pytest.mark.parametrize("name", ["nothing", "code", "braces", "gigantic"])
+async def test_an_unreadable_reply_may_be_said_again(lab: Lab, name: str) -> None:
+    said = UNREADABLE[name]
+    asked = saying(said, reply(proposal()))
+    assert await discovery(lab, asked).propose(Archive(), 4) == [AS_READ]
+    limits = json.loads(asked.prompts[1].splitlines()[1])
+    assert limits["limits"]["proposals"] == 4  # all of them once more
+    first = lab.fates()[0]
+    assert first.rejected.startswith("unreadable: ")
+    assert first.ensemble == said[:LONGEST]
+
+
+async def test_a_repair_that_gets_no_reply_ends_the_turn(lab: Lab) -> None:
+    asked = saying(reply(UNKNOWN, OTHER), FilteredError("withheld"))
+    assert len(await discovery(lab, asked).propose(Archive(), 4)) == 1
 
 
 # -- what it is shown
 
 
-def shown(lab: Lab, archive: Archive, space: Space = SPACE) -> list[dict[str, Any]]:
-    messages = discovery(lab, saying(""), space).messages(archive, 4)
+async def shown(lab: Lab, archive: Archive, **more: Any) -> list[dict[str, Any]]:
+    messages = await discovery(lab, saying(""), **more).messages(archive, 4)
     assert [m["role"] for m in messages] == ["system", "user"]
     return [json.loads(line) for line in messages[1]["content"].splitlines()]
 
 
-def many(number: int) -> Archive:
+def many(lab: Lab, number: int) -> Archive:
     """Return single models and so many ensembles, better and better."""
-    found = [outcome(single(m, 0.0), 0.1, 0.2, origin="baseline") for m in "abc"]
+    found = [
+        real(lab, single(m, 0.0), 0.1 + n / 50, origin="baseline") for n, m in enumerate("abc")
+    ]
     for i in range(number):
-        agent = Agent("a", 0.7, 1 + i)
-        ensemble = Ensemble(((agent,),), Agent("b", 0.0, prompt=PROMPT))
-        found.append(outcome(ensemble, 0.2 + i / 50, 0.3 + i / 50))
+        agents = tuple(Agent(m, 0.7, 1 + i) for m in ("ab", "ac", "bc")[i % 3])
+        ensemble = Ensemble((agents,), Agent("abc"[i % 2], 0.0, prompt=PROMPT))
+        found.append(real(lab, ensemble, 0.2 + i / 50))
     return Archive(found)
 
 
-def test_it_reads_limits_models_and_scores_and_the_best_last(tmp_path: Path) -> None:
-    with Lab(tmp_path) as lab:
-        lines = shown(lab, many(20))
+async def test_it_reads_limits_models_and_scores_and_the_best_last(lab: Lab) -> None:
+    lines = await shown(lab, many(lab, 20))
     assert lines[0]["limits"] == {
         "layers": 1,
         "width": 2,
         "n": 2,
         "temperatures": [0.0, 0.7],
+        "prompts": ["p1"],
+        "new_prompts": 8,
         "proposals": 4,
+        "objective": "score",
     }
-    facts = [line for line in lines if "family" in line]
-    assert [f["model"] for f in facts] == ["a", "b", "c"]
-    assert facts[0]["context"] == 4096
-    assert "context" not in facts[1]
-    scored = [line for line in lines if "score" in line]
-    assert len(scored) == SHOWN + 3  # every single model on top
+    assert lines[1] == {"prompt": "p1", "text": "まとめてください。"}
+    scored = [line for line in lines if "ensemble" in line]
+    assert BEST <= len(scored) <= BEST + WINNERS
     assert [s["score"] for s in scored] == sorted(s["score"] for s in scored)
     assert scored[-1]["score"] == pytest.approx(6.3)
-    assert scored[-1]["se"] == pytest.approx(10 * 0.2 / 3.92, abs=0.01)
-
-
-def test_prompts_have_short_names_both_ways(tmp_path: Path) -> None:
-    space = Space(("a",), ("a",), 1, 1, 1, (0.0,), (PROMPT, OTHER))
-    ensemble = Ensemble(((Agent("a", 0.0),),), Agent("a", 0.0, prompt=OTHER))
-    with Lab(tmp_path) as lab:
-        lines = shown(lab, Archive([outcome(ensemble, 0.5, 0.5)]), space)
-    assert lines[0]["limits"]["prompts"] == ["p1", "p2"]
-    assert lines[-1]["ensemble"]["aggregator"]["prompt"] == "p2"
+    assert (scored[-1]["se"], scored[-1]["items"]) == (0.2, 8)
     assert "sha256" not in json.dumps(lines)
 
 
-async def test_a_prompt_may_be_proposed_by_its_short_name(tmp_path: Path) -> None:
-    space = Space(("a",), ("a",), 1, 1, 1, (0.0,), (PROMPT, OTHER))
-    written = {
-        "layers": [[{"model": "a", "temperature": 0}]],
-        "aggregator": {"model": "a", "temperature": 0, "prompt": "p2"},
-    }
-    with Lab(tmp_path) as lab:
-        found = await discovery(lab, saying(reply(proposal(written))), space).propose(Archive(), 1)
-    assert [e.aggregator.prompt for e in found] == [OTHER]
+async def test_models_come_with_their_facts_and_what_they_are_worth(lab: Lab) -> None:
+    entry = find("tokyotech-llm/Swallow-70b-instruct-hf")
+    assert entry is not None
+    archive = many(lab, 0)
+    for i in range(12):
+        agents = tuple(Agent(m, 0.7, 1 + i % 2) for m in ("ab", "ac", "bc")[i % 3])
+        ensemble = Ensemble((agents,), Agent("abc"[i // 4], 0.0, prompt=PROMPT))
+        archive.add(real(lab, ensemble, 0.7 if "a" in ensemble.models else 0.3))
+    lines = await shown(lab, archive, known={"a": entry})
+    cards = {line["model"]: line for line in lines if "model" in line}
+    assert (cards["a"]["context"], cards["a"]["family"]) == (4096, "family-a")
+    assert cards["a"]["parameters_b"] == entry.params_b
+    assert "context" not in cards["b"]
+    assert cards["b"]["alone"] == {"score": 1.7, "se": 0.2, "items": 8}
+    assert cards["a"]["roles"] == ["proposer", "aggregator"]
+    for role in ("as_proposer", "as_aggregator"):
+        assert cards["a"][role].keys() == {"effect", "se", "ensembles"}
+    assert {s["category"] for s in cards["c"]["strong_in"]} <= set(lab.suite.weights)
+    few = await shown(lab, many(lab, 5))
+    assert not any("as_proposer" in line for line in few)
 
 
-def test_pruned_and_unscored_ensembles_are_shown_only_where_they_have_a_score(
-    tmp_path: Path,
-) -> None:
-    whole = outcome(AS_READ, 0.9, 0.9)
-    pruned = replace(whole, state="PRUNED", estimate=Estimate(0.1, 0.0, 0.2, 2))
-    with Lab(tmp_path) as lab:
-        assert not [line for line in shown(lab, Archive([pruned])) if "score" in line]
+async def test_the_incumbents_weakest_categories_come_with_their_error(lab: Lab) -> None:
+    best = real(lab, AS_READ, 0.5)
+    weak = {i: 0.2 if i.startswith("search-1") else s for i, s in best.scores.items()}
+    lines = await shown(lab, Archive([replace(best, scores=weak)]))
+    found = [line["weak_category"] for line in lines if "weak_category" in line]
+    assert [f["category"] for f in found] == ["分野1", "分野0"]
+    assert found[0] == {"category": "分野1", "score": 2.0, "se": 0.0, "items": 4}
+
+
+async def test_who_wins_items_is_shown_though_its_mean_is_low(lab: Lab) -> None:
+    archive = many(lab, 12)
+    peak = real(lab, single("a", 0.7), 0.1)
+    scores = {**peak.scores, "search-0-0": 1.0, "search-1-1": 1.0}
+    archive.add(replace(peak, scores=scores))
+    lines = [line for line in await shown(lab, archive) if "ensemble" in line]
+    (one,) = [line for line in lines if line["id"] == peak.ensemble.digest[:8]]
+    assert one["wins"] == 2
+
+
+async def test_rejections_and_what_became_of_proposals_are_shown(lab: Lab) -> None:
+    asked = discovery(lab, saying(reply(UNKNOWN, proposal()), reply()))
+    await asked.propose(Archive(), 4)
+    known = Archive([real(lab, AS_READ, 0.5)])
+    await discovery(lab, saying(reply(proposal()), reply())).propose(known, 4)
+    lines = await shown(lab, known)
+    assert [line["reason"] for line in lines if "rejected" in line] == [
+        "unknown_model: unknown model 'gpt-9'",
+        "duplicate: evaluated or proposed before",
+    ]
+    (told,) = [line for line in lines if "proposed" in line]
+    assert (told["expected_score"], told["score"], told["se"], told["items"]) == (7.5, 5.5, 0.2, 8)
+
+
+async def test_cost_is_shown_where_it_counts(lab: Lab) -> None:
+    archive = Archive([real(lab, AS_READ, 0.5)])
+    assert "cost" not in (await shown(lab, archive))[-1]
+    lines = await shown(lab, archive, priced=True)
+    assert lines[-1]["cost"] == {"usd": 0.002, "seconds": 1.5}
+    assert lines[0]["limits"]["objective"] == "score and cost"
+
+
+async def test_the_prompt_does_not_grow_with_the_study(lab: Lab) -> None:
+    sizes = [len(json.dumps(await shown(lab, many(lab, n)))) for n in (40, 80)]
+    assert sizes[1] < 1.1 * sizes[0]
+
+
+@pytest.mark.parametrize("window", [2200, 4096, 8192])
+async def test_a_small_window_is_shown_less_and_the_best_always(lab: Lab, window: int) -> None:
+    archive = many(lab, 30)
+    asked = saying(reply())
+    await discovery(lab, asked, window=window).propose(archive, 4)
+    (request,) = asked.requests
+    told = "".join(m["content"] for m in request.messages)
+    assert units(told) / CHARACTERS_PER_TOKEN + request.max_tokens <= window
+    lines = [json.loads(line) for line in request.messages[1]["content"].splitlines()]
+    assert [line["model"] for line in lines if "model" in line] == ["a", "b", "c"]
+    best = archive.incumbent
+    assert best is not None
+    assert lines[-1]["id"] == best.ensemble.digest[:8]
+    assert any("weak_category" in line for line in lines) == (window > 2200)
+
+
+async def test_pruned_ensembles_are_never_shown(lab: Lab) -> None:
+    pruned = replace(real(lab, AS_READ, 0.9), state="PRUNED")
+    assert not [line for line in await shown(lab, Archive([pruned])) if "ensemble" in line]
+
+
+SECRET = "伏せた問い"
+
+
+def planted() -> Suite:
+    """Return a suite whose texts no prompt of discovery may hold."""
+    plain = suite()
+    items = tuple(
+        replace(item, turns=(f"{SECRET}{item.id}",), target=f"{SECRET}の答え")
+        for item in plain.items
+    )
+    return replace(plain, items=items)
+
+
+async def test_neither_held_out_scores_nor_items_ever_reach_it(tmp_path: Path) -> None:
+    def worth(item: Any, answer: Any) -> float:  # noqa: ARG001
+        return 0.7177 if item.split == "held_out" else 0.5
+
+    prompts: list[str] = []
+
+    def says(request: Request) -> Reply:
+        if request.role != "discovery":
+            return echo(request)
+        prompts.append("\n".join(m["content"] for m in request.messages))
+        return reply(UNKNOWN)
+
+    with Lab(tmp_path, models=Models(says), asked=planted()) as lab:
+        lab.judge.worth = worth
+        first = discovery(lab, lab.models)
+        await lab.search(trials=2, confirm=2, discovery=first).run()
+        held = [e for e in lab.store.evaluations(STUDY, "held_out") if e.value is not None]
+        assert {round(10 * (e.value or 0), 2) for e in held} == {7.18}
+    with Lab(tmp_path, models=Models(says), asked=planted()) as lab:
+        again = discovery(lab, lab.models)
+        await lab.search(trials=5, confirm=2, discovery=again).run()
+    assert len(prompts) >= 4
+    assert all("5.0" in text for text in prompts)
+    for text in prompts:
+        assert SECRET not in text
+        assert "held" not in text
+        assert "7.18" not in text
+        assert "search-" not in text
 
 
 # -- in a search
@@ -303,20 +308,18 @@ def test_pruned_and_unscored_ensembles_are_shown_only_where_they_have_a_score(
 async def test_nonsense_costs_no_item_and_never_stops_a_search(
     tmp_path: Path, sampled: bool
 ) -> None:
-    script: list[str] = [
-        *list(UNREADABLE.values())[:5],
-        *(json.dumps({"proposals": [raw]}) for raw, _ in list(REFUSED.values())[:8]),
-    ]
+    bad = [UNKNOWN, proposal([]), changed(layers=[[]]), proposal(aggregation_prompt="[[10]]"), 7]
+    script = [*list(UNREADABLE.values())[:5], *(json.dumps({"proposals": [raw]}) for raw in bad)]
 
     def said(request: Request) -> Reply:
         return script[len(request.messages[1]["content"]) % len(script)]
 
     with Lab(tmp_path) as lab:
         asked = ScriptedCompleter(said)
-        search = lab.search(trials=12, sampled=sampled, discovery=discovery(lab, asked))
+        smoke = Smoke(lab.engine(), lab.judge, lab.suite.half("search"))
+        search = lab.search(trials=7, sampled=sampled, discovery=discovery(lab, asked, (smoke,)))
         assert await search.run() == "done"
-        assert len(lab.tried()) == 12
-        assert asked.requests
+        assert len(lab.tried()) == 7
         assert {r.role for r in asked.requests} == {"discovery"}
         assert all(p.rejected for p in lab.fates())
         assert "discovery" not in {origin for *_, origin in lab.trials()}
@@ -324,33 +327,126 @@ async def test_nonsense_costs_no_item_and_never_stops_a_search(
         assert len(lab.judge.seen) == items
 
 
-async def test_what_is_proposed_is_evaluated_and_its_score_shown_next(tmp_path: Path) -> None:
-    seen: list[str] = []
-
+async def test_what_is_proposed_is_evaluated(tmp_path: Path) -> None:
     def says(request: Request) -> Reply:
-        if request.role != "discovery":
-            return echo(request)
-        seen.append(request.messages[1]["content"])
-        return reply(proposal())
+        return reply(proposal()) if request.role == "discovery" else echo(request)
 
     with Lab(tmp_path, models=Models(says)) as lab:
-        asked = Discovery(lab.models, "d", SPACE, MODELS, lab.store, STUDY)
-        await lab.search(trials=13, in_flight=2, sampled=True, discovery=asked).run()
+        asked = discovery(lab, lab.models)
+        await lab.search(trials=3, in_flight=1, discovery=asked).run()
         origins = {digest: origin for _, _, digest, origin in lab.trials()}
         assert origins[AS_READ.digest] == "discovery"
-        assert [e.accepted for e in lab.heard.events if isinstance(e, DiscoveryDone)][:2] == [1, 0]
-        known = lab.archive.get(AS_READ.digest)
-        assert known is not None
-        assert known.value is not None
-        line = f'"id": "{AS_READ.digest[:8]}"'
-    assert line not in seen[0]
-    assert any(line in text for text in seen) or known not in lab.archive.best(SHOWN)
+        assert [e.accepted for e in lab.heard.events if isinstance(e, DiscoveryDone)] == [1, 0, 0]
 
 
 async def test_another_run_knows_what_was_taken_before(tmp_path: Path) -> None:
-    await turn(tmp_path, reply(proposal()))
+    with Lab(tmp_path) as lab:
+        await discovery(lab, saying(reply(proposal()))).propose(Archive(), 4)
     with Lab(tmp_path) as lab:
         again = discovery(lab, saying(reply(proposal())))
         assert again.pending() == [AS_READ]
         assert await again.propose(Archive(), 4) == []
-        assert lab.fates()[-1].rejected == "evaluated or proposed before"
+        assert lab.fates()[-1].rejected == "duplicate: evaluated or proposed before"
+
+
+async def test_smoke_that_fails_costs_two_items_and_is_recorded(tmp_path: Path) -> None:
+    def says(request: Request) -> Reply:
+        system = request.messages[0]["content"]
+        return EmptyReplyError("nothing") if WORDS.split("\n")[0] in system else echo(request)
+
+    with Lab(tmp_path, models=Models(says)) as lab:
+        smoke = Smoke(lab.engine(), lab.judge, lab.suite.half("search"))
+        asked = saying(reply(proposal(aggregation_prompt=WORDS)), reply())
+        assert await discovery(lab, asked, (smoke,)).propose(Archive(), 4) == []
+        (one,) = lab.fates()
+        assert one.rejected == "smoke_empty: the answer to a smoke item is empty"
+        assert one.digest == WORDED.digest
+        assert len(lab.models.asked) == 2 * WORDED.calls
+        assert lab.space.prompts == (PROMPT,)  # it never joins the menu
+
+
+# -- prompts in a search
+
+
+async def run_worded(folder: Path, trials: int) -> tuple[Lab, list[Any]]:
+    """Search with a discoverer that brings a prompt; return what was tried."""
+
+    def says(request: Request) -> Reply:
+        if request.role != "discovery":
+            return (
+                f"ご質問に日本語でていねいにお答えします。要点は次のとおりです。{echo(request)}"[
+                    :50
+                ]
+            )
+        return reply(proposal(aggregation_prompt=WORDS))
+
+    with Lab(folder, models=Models(says)) as lab:
+        lab.texts |= lab.store.prompts()
+        smoke = Smoke(lab.engine(), lab.judge, lab.suite.half("search"))
+        asked = discovery(lab, lab.models, (smoke,))
+        search = lab.search(trials=trials, in_flight=2, discovery=asked)
+        assert await search.run() == "done"
+        return lab, lab.trials()
+
+
+async def test_a_discovered_prompt_is_tried_kept_and_known_to_the_next_run(
+    tmp_path: Path,
+) -> None:
+    lab, trials = await run_worded(tmp_path, 3)
+    origins = {digest: origin for _, _, digest, origin in trials}
+    assert origins[WORDED.digest] == "discovery"
+    assert lab.space.prompts == (PROMPT, text_digest(WORDS))
+    assert lab.space.to_json()["prompts"] == [PROMPT]  # what the study is pinned to
+    first = {o.ensemble.digest for o in lab.archive.all()}
+    lab, trials = await run_worded(tmp_path, 14)
+    assert lab.space.prompts == (PROMPT, text_digest(WORDS))
+    digests = [digest for _, state, digest, _ in trials if state in ("COMPLETE", "PRUNED")]
+    assert len(digests) == len(set(digests))  # nothing twice over both runs
+    assert first <= {o.ensemble.digest for o in lab.archive.all()}
+    used = [o.ensemble.aggregator.prompt for o in lab.archive.all()]
+    assert used.count(text_digest(WORDS)) > 1  # others read under it as well
+    with Store.open(lab.url) as store:
+        assert store.prompts()[text_digest(WORDS)] == WORDS
+
+
+async def test_a_trial_that_waits_keeps_its_discovered_prompt(tmp_path: Path) -> None:
+    from db.studies import open_study
+    from optimizer.asking import Asker
+
+    class Worded:
+        name = "worded"
+
+        async def propose(self, archive: Archive, k: int) -> list[Ensemble]:  # noqa: ARG002
+            return [] if archive.taken(WORDED.digest) else [WORDED]
+
+    with Lab(tmp_path) as lab:
+        lab.space.admit(WORDED)
+        asker = Asker(open_study(lab.url, STUDY), lab.space, Archive(), 0, (Worded(),), None)
+        await asker.open()
+        asked = await asker.ask()
+        asker.close()
+        assert asked is not None
+        assert asked.ensemble == WORDED
+    with Lab(tmp_path) as lab:  # killed before it told anything, and nobody discovers today
+        archive = Archive()
+        asker = Asker(open_study(lab.url, STUDY), lab.space, archive, 0, (), None)
+        await asker.open()
+        assert asker.waiting == 1
+        assert archive.taken(WORDED.digest)
+        again = await asker.ask()
+        asker.close()
+        assert again is not None
+        assert (again.ensemble, again.trial.number) == (WORDED, 0)
+
+
+def test_optunas_choices_never_change() -> None:
+    space = replace(SPACE)
+    before = space.distributions(1)
+    space.admit(WORDED)
+    space.admit(WORDED)
+    assert space.prompts == (PROMPT, text_digest(WORDS))
+    assert space.contains(WORDED)
+    assert space.distributions(1) == before
+    assert space.decode(space.encode(AS_READ)) == AS_READ
+    assert space.decode(space.encode(WORDED)) == AS_READ  # the trial carries the rest
+    assert GOOD["aggregator"]["model"] == WORDED.aggregator.model

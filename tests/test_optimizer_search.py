@@ -20,7 +20,13 @@ from moa.ensemble import Ensemble, single
 from optimizer.archive import Archive
 from optimizer.budget import Budget
 from optimizer.confirmation import StalledError
+from optimizer.evaluation import item_shares
 from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.proposers import Proposer
+from optimizer.proposers.audition import Audition
+from optimizer.proposers.prices import Tariff
+from optimizer.proposers.random import Random, Sometimes
+from optimizer.proposers.set_gp import EXPLORED, SetGP
 from optimizer.search import STALLED
 from optimizer.space import Space
 from tests.support import rows
@@ -44,6 +50,8 @@ WIDE = Space(("a", "b", "c"), ("a", "b", "c"), 2, 3, 3, (0.0, 0.3, 0.7), (PROMPT
 
 class Named:
     """A proposer that proposes what it was given, as many as asked."""
+
+    name = "discovery"
 
     def __init__(self, ensembles: Sequence[Ensemble]) -> None:
         self.rest = list(ensembles)
@@ -407,6 +415,66 @@ async def test_the_confirmation_asks_held_out_items_only_and_the_search_none(
             assert asked == {evaluation.half}
 
 
+# -- the proposers in a search
+
+
+def surrogate(lab: Lab) -> SetGP:
+    shares = item_shares(lab.suite, "search")
+    return SetGP(lab.space, shares, Tariff(len(shares), 0, len(shares)), 0)
+
+
+def shipped(lab: Lab, set_gp: SetGP) -> tuple[Proposer, ...]:
+    """Return what `sampler: auto` asks, in its order."""
+    explored = Sometimes(Random(lab.space, 0), EXPLORED, 0)
+    return (Audition(lab.space, item_shares(lab.suite, "search")), explored, set_gp)
+
+
+async def test_auto_auditions_then_models_and_evaluates_nothing_twice(tmp_path: Path) -> None:
+    with Lab(tmp_path, asked=suite(2, 8), space=WIDE) as lab:
+        set_gp = surrogate(lab)
+        search = lab.search(
+            trials=24, confirm=2, racing=True,
+            proposers=shipped(lab, set_gp), recommend=set_gp.recommend,
+        )  # fmt: skip
+        assert await search.run() == "done"
+        each_once(lab)
+        assert len(set(lab.tried())) == len(lab.tried()) == 24
+        origins = [origin for _, _, _, origin in lab.trials()]
+        assert {"audition", "set-gp"} <= {*origins} <= {"audition", "set-gp", "random"}
+        first = origins.index("set-gp")
+        assert "audition" not in origins[first:]
+        states = {origin: state for _, state, _, origin in lab.trials()}
+        assert states["set-gp"] == states["audition"] == "COMPLETE"  # not raced
+        confirmed = {e.digest for e in lab.store.evaluations(STUDY, "held_out")}
+        assert {o.ensemble.digest for o in set_gp.recommend(lab.archive)[:2]} <= confirmed
+
+
+async def test_held_out_scores_never_reach_the_surrogate(tmp_path: Path) -> None:
+    found = []
+    for name in ("plain", "planted"):
+        (tmp_path / name).mkdir()
+        with Lab(tmp_path / name, space=WIDE) as lab:
+            if name == "planted":
+                await _plant(lab)
+            set_gp = surrogate(lab)
+            await lab.search(trials=16, in_flight=1, proposers=shipped(lab, set_gp)).run()
+            best = [o.ensemble.digest for o in set_gp.recommend(lab.archive)]
+            found.append((lab.trials(), lab.told(), best))
+    assert found[0] == found[1]
+
+
+async def test_a_repeat_is_followed_by_its_nearest_unseen_neighbour(tmp_path: Path) -> None:
+    """In a small space TPE repeats itself; each repeat costs nothing and leads to a new one."""
+    with Lab(tmp_path, space=SPACE) as lab:
+        await lab.search(trials=30, sampled=True, in_flight=1).run()
+        digests = [d for _, _, d, _ in lab.trials()]
+        baselines = {o.ensemble.digest for o in lab.archive.all() if o.origin == "baseline"}
+        repeats = [n for n, d in enumerate(digests) if d in {*digests[:n], *baselines}]
+        assert repeats
+        assert not {n + 1 for n in repeats} & {*repeats}
+        each_once(lab)
+
+
 # -- discovery
 
 
@@ -460,6 +528,8 @@ async def test_a_proposal_is_not_lost_on_a_trial_that_has_its_ensemble(tmp_path:
 
 
 class Unreachable:
+    name = "discovery"
+
     async def propose(self, archive: Archive, k: int) -> list[Ensemble]:  # noqa: ARG002
         raise EndpointError("refuses the key", place="endpoint of the discoverer")
 

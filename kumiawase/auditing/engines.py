@@ -57,5 +57,7 @@ class Engines:
         tokens = Tokens(models, completions.endpoints, facts, self._observer)
         fitter = Fitter(tokens, facts, completions.known)
         for counts, completer in ((False, completions), (True, self._forecast)):
-            self._engines[counts] = engine_of(self._settings, completer, fitter)
+            self._engines[counts] = engine_of(
+                self._settings, completer, fitter, self._store.prompts()
+            )
         return Knowledge(facts, tokens, completions)

@@ -19,6 +19,7 @@ VERBS = {
     "status": "What a study has done and spent.",
     "leaderboard": "The ensembles found, best first.",
     "show": "One ensemble with its answers and verdicts.",
+    "roles": "Which model proposes well, which aggregates well.",
     "audit": "Whether a judge is fit to steer a search.",
     "rank": "Leaderboards from verdicts that others published.",
     "export": "Write an ensemble into one file that runs.",

@@ -60,7 +60,7 @@ def show(
 ) -> None:
     """Print the leaderboard of the settings' study on stdout, ranked with others if given."""
     from db.leaderboard import rank
-    from kumiawase import tables
+    from kumiawase import tables, trade_view
     from kumiawase.reading import open_store
 
     with open_store(settings) as store:
@@ -69,3 +69,4 @@ def show(
         options.print_json(board.to_json())
     else:
         tables.leaderboard(board, rows)
+        trade_view.show(board.pareto, tables.console())

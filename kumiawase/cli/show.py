@@ -11,6 +11,7 @@ from kumiawase.cli import options
 
 if TYPE_CHECKING:
     from db.records import Evaluation, Proposal, Result
+    from kumiawase.settings import Settings
 
 
 @click.command("show")
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @options.study
 @options.storage
 @click.option("--item", help="Show the answer and the verdicts of this item.")
+@click.option("--proposals", "every", is_flag=True, help="List all that discovery proposed.")
 @options.as_json
 def command(
     id_: str | None,
@@ -26,15 +28,21 @@ def command(
     study: str | None,
     storage: str | None,
     item: str | None,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Show one ensemble with its answers and verdicts, by default the best.
 
     ID is a trial number or an id from the leaderboard: the first characters of a digest.
     """
-    from kumiawase import reading, settings
+    from kumiawase import proposal_view, reading, settings
 
     chosen = settings.load(config, study=study, storage=storage)
+    if every:
+        if id_ is not None or item is not None:
+            raise click.UsageError("--proposals lists all: give neither ID nor --item")
+        _every(chosen, as_json=as_json)
+        return
     with reading.open_store(chosen) as store:
         digest = (
             reading.find(store, chosen.study, id_).digest
@@ -45,7 +53,9 @@ def command(
         again = [e for e in reading.second_opinions(store, chosen.study) if e.digest == digest]
         found = [(e, store.results(e.id)) for e in (*halves, *again)]
         mine = len(halves)
-        proposals = [p for p in store.proposals(chosen.study) if p.digest == digest]
+        known = store.proposals(chosen.study)
+        proposals = [p for p in known if p.digest == digest]
+        texts, names = store.prompts(), proposal_view.prompt_names(known)
     if item is not None:
         found = [(e, [r for r in results if r.item_id == item]) for e, results in found]
         if not any(results for _, results in found):
@@ -55,20 +65,34 @@ def command(
         told["second_opinions"] = [_evaluation(*one) for one in found[mine:]]
         options.print_json(told)
     else:
-        _print(found, proposals, whole=item is not None)
+        _head(found[0][0])
+        for proposal in proposals:
+            proposal_view.show_one(proposal, halves, texts, names)
+        _print(found, whole=item is not None)
+
+
+def _every(chosen: Settings, *, as_json: bool) -> None:
+    from kumiawase import proposal_view, reading
+
+    with reading.open_store(chosen) as store:
+        proposals, seen = store.proposals(chosen.study), reading.counted(store, chosen.study)
+    if as_json:
+        options.print_json(proposal_view.to_json(proposals, seen))
+    else:
+        proposal_view.show_all(proposals, seen)
 
 
 def _json(
     found: list[tuple[Evaluation, list[Result]]], proposals: list[Proposal]
 ) -> dict[str, Any]:
-    from dataclasses import asdict
+    from kumiawase import proposal_view
 
     first = found[0][0]
     return {
         "ensemble": first.ensemble.to_json(),
         "digest": first.digest,
         "origin": first.origin,
-        "proposals": [asdict(p) for p in proposals],
+        "proposals": proposal_view.to_json(proposals, (e for e, _ in found)),
         "evaluations": [_evaluation(*one) for one in found],
     }
 
@@ -109,19 +133,20 @@ def _item(result: Result) -> dict[str, Any]:
     }
 
 
-def _print(
-    found: list[tuple[Evaluation, list[Result]]], proposals: list[Proposal], *, whole: bool
-) -> None:
-    from judges.statistics import Estimate
+def _head(first: Evaluation) -> None:
     from kumiawase import tables
     from kumiawase.export.bundle import dump
 
     out = tables.console()
-    first = found[0][0]
     out.print(tables.plain(f"{first.ensemble.label}\ndigest {first.digest}, from {first.origin}"))
     out.print(tables.plain(dump(first.ensemble.to_json())))
-    for proposal in proposals:
-        out.print(tables.plain(f"{proposal.name}: {proposal.thought}\n"))
+
+
+def _print(found: list[tuple[Evaluation, list[Result]]], *, whole: bool) -> None:
+    from judges.statistics import Estimate
+    from kumiawase import tables
+
+    out = tables.console()
     for evaluation, results in found:
         kept = evaluation.value is not None
         value = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -55,6 +56,7 @@ def write(
     row: Standing,
     prompts: Mapping[str, str],
     folding: frozenset[str] = frozenset(),
+    named: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write the file of CONTRACT `export`: no key, no password, nothing outside it needed.
 
@@ -65,10 +67,11 @@ def write(
         row: The ensemble.
         prompts: Texts by digest.
         folding: Models found to lose a system turn: whoever runs the file cannot know.
+        named: What prompts are called, by digest.
     """
     head = f"# {row.ensemble.label}\n# {board.verdict}\n"
     file.write_text(
-        head + dump(document(settings, board, row, prompts, folding)), encoding="utf-8"
+        head + dump(document(settings, board, row, prompts, folding, named)), encoding="utf-8"
     )
 
 
@@ -78,6 +81,7 @@ def document(
     row: Standing,
     prompts: Mapping[str, str],
     folding: frozenset[str] = frozenset(),
+    named: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the exported file's content."""
     form, ensemble = settings.form, row.ensemble
@@ -108,6 +112,7 @@ def document(
             "origin": shown["origin"],
             "digest": ensemble.digest,
             "suite": board.to_json()["suite"],
+            "prompts": {name: named[name] for name in sorted(used) if name in named},
             "kumiawase": __version__,
         },
     }

@@ -1,7 +1,8 @@
 """A simulated discoverer: it proposes ensembles from nothing but the scores in its prompt.
 
-The user message holds a JSON object a line: the limits, one per model, one per scored ensemble.
-Without scores there is nothing to learn, and it proposes at random.
+The user messages hold a JSON object a line: the limits, one per model, one per scored ensemble.
+Without scores there is nothing to learn, and it proposes at random. Asked to, it writes nonsense,
+or prompts as well.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from data.errors import ConfigError
 from kumiawase.rehearsal import draws
@@ -19,7 +20,14 @@ from moa.ensemble import Ensemble
 
 _PARENTS = 4
 _TRIES = 50
+Manner = Literal["sound", "nonsense", "prompts"]
+
 _PROMPT = "default"  # stands for the prompt that is left out of a proposal
+_PROMPTS = (
+    "次に示すのは、同じ質問への複数の回答です。まず{0}通りの見方でそれぞれの長所と短所を見きわめ、"
+    "正しいところだけを生かして、利用者に渡せる一つの回答を自然な日本語で書いてください。\n\n"
+    "モデルの回答:"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +45,62 @@ class _Reading:
 
     limits: Limits
     proposals: int
+    prompts: int
     scored: tuple[_Scored, ...]
     seen: frozenset[str]
 
 
 def asked(message: str) -> bool:
-    """Tell whether a user message asks for proposals."""
+    """Tell whether user messages ask for proposals."""
     return any(_limits(line) for line in _lines(message))
 
 
-def proposals(message: str, body: object) -> str:
+def proposals(message: str, body: object, manner: Manner = "sound") -> str:
     """Return a reply in a ```json fence: `{"proposals": [...]}`.
 
     Args:
-        message: The user message.
+        message: The user messages.
         body: What the choices depend on besides.
+        manner: `nonsense` is what no search can use; `prompts` adds aggregation prompts.
     """
-    reading = _read(list(_lines(message)))
+    lines = list(_lines(message))
+    reading = _read(lines)
     rng = random.Random(draws.whole("discovery", body))
+    if manner == "nonsense":
+        return _nonsense(lines, reading, rng)
     out: list[dict[str, Any]] = []
     seen = set(reading.seen)
     for number in range(reading.proposals):
         shape, parents = _new(reading, number, seen, rng)
         seen.add(_key(shape))
         out.append(_proposal(shape, parents, number))
-    text = json.dumps({"proposals": out}, ensure_ascii=False)
+        if manner == "prompts" and shape.layers and reading.prompts > number:
+            out[-1]["aggregation_prompt"] = _PROMPTS.format(rng.randrange(100))
+    return _fenced(out)
+
+
+def _fenced(written: Sequence[object]) -> str:
+    text = json.dumps({"proposals": written}, ensure_ascii=False)
     return f"```json\n{text}\n```"
+
+
+def _nonsense(lines: Sequence[Mapping[str, Any]], reading: _Reading, rng: random.Random) -> str:
+    """Return one of the things models say when they do not understand."""
+    known = [{"ensemble": line["ensemble"]} for line in lines if "ensemble" in line]
+    unknown = {"ensemble": {"layers": [], "aggregator": {"model": "gpt-17", "temperature": 0.7}}}
+    code = {"ensemble": {"layers": "__import__('os').system('ls')", "aggregator": "{0.__class__}"}}
+    many = {"model": reading.limits.aggregators[0], "temperature": 0.7, "n": 99}
+    wide = {"ensemble": {"layers": [[many] * 40] * 9, "aggregator": many}}
+    return rng.choice(
+        (
+            "すべてのモデルを組み合わせるとよいでしょう。",
+            "```python\nimport os\nos.system('rm -rf /')\n```",
+            '{"proposals": [{"thought": "途中で' + "[" * 500,
+            _fenced(known[-4:]),
+            _fenced([unknown, code, wide, 7, None, [[]]]),
+            _fenced([wide, {**wide, "aggregation_prompt": "[[10]]"}]),
+        )
+    )
 
 
 def _new(
@@ -105,7 +143,9 @@ def _proposal(shape: Shape, parents: Sequence[_Scored], number: int) -> dict[str
 
 
 def _read(lines: Sequence[Mapping[str, Any]]) -> _Reading:
-    given: dict[str, Any] = next(filter(None, map(_limits, lines)), {})
+    given: dict[str, Any] = {}
+    for line in lines:
+        given |= _limits(line)  # those of a repair stand behind the first
     members = [line for line in lines if "model" in line]
     limits = Limits(
         proposers=_able(members, "proposer"),
@@ -123,7 +163,8 @@ def _read(lines: Sequence[Mapping[str, Any]]) -> _Reading:
         if isinstance(line.get("score"), int | float)
     ]
     seen = frozenset(_key(shape) for _, shape in shown)
-    return _Reading(limits, int(given.get("proposals", 1)), tuple(scored), seen)
+    proposals, prompts = int(given.get("proposals", 1)), int(given.get("new_prompts", 0))
+    return _Reading(limits, proposals, prompts, tuple(scored), seen)
 
 
 def _limits(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,11 @@ class Message(BaseModel):
 
 
 class Body(BaseModel):
-    """The part of a request that a simulated model looks at."""
+    """The part of a request that a simulated model looks at.
+
+    Attributes:
+        manner: How a discoverer proposes; set by `extra_body` of the model in kumiawase.yaml.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +49,7 @@ class Body(BaseModel):
     max_completion_tokens: int | None = Field(default=None, ge=1)
     seed: int | None = None
     response_format: dict[str, Any] | None = None
+    manner: discoverer.Manner = "sound"
 
     @property
     def draw(self) -> int:
@@ -128,8 +133,9 @@ class Talker:
 
     def _text(self, model: SimModel, body: Body, limit: int) -> str:
         message = body.last()
-        if discoverer.asked(message):
-            return discoverer.proposals(message, body.identity)
+        told = "\n".join(m.content for m in body.messages if m.role == "user")
+        if discoverer.asked(told):
+            return discoverer.proposals(told, body.identity, body.manner)
         if judging.asked(message):
             return judging.verdict(self._pool, model, message, body.identity)
         question = self._question(message, body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +23,8 @@ from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.budget import Budget
 from optimizer.evaluation import Evaluator, Outcome
-from optimizer.proposers import Proposer
+from optimizer.proposers import Discoverer, Proposer
+from optimizer.proposers.random import Inbox
 from optimizer.sampler import tpe
 from optimizer.search import Plan, Search
 from optimizer.space import Space
@@ -140,7 +141,8 @@ class Lab:
         self.models = models or Models()
         self.judge = judge or TableJudge()
         self.suite = asked or suite()
-        self.space = space
+        self.space = replace(space)  # its menu of prompts may grow
+        self.texts = {PROMPT: "まとめてください。"}
         self.heard = Listener()
         self.archive = Archive(
             Outcome.of(kept, self.store.results(kept.id))
@@ -158,10 +160,9 @@ class Lab:
         self, half: Split = "search", seed: int = 0, together: Together | None = None
     ) -> Evaluator:
         """Return the evaluator of one half."""
-        engine = Engine(self.models, {PROMPT: "まとめてください。"}, MaxTokens())
         return Evaluator(
             self.store,
-            engine,
+            self.engine(),
             self.judge,
             self.suite,
             half,
@@ -170,6 +171,10 @@ class Lab:
             observer=self.heard,
             together=together,
         )
+
+    def engine(self) -> Engine:
+        """Return what lets ensembles answer."""
+        return Engine(self.models, self.texts, MaxTokens())
 
     def search(
         self,
@@ -181,9 +186,14 @@ class Lab:
         compared: Sequence[str] = (),
         seed: int = 0,
         sampled: bool = False,
-        discovery: Proposer | None = None,
+        proposers: Sequence[Proposer] = (),
+        recommend: Callable[[Archive], list[Outcome]] | None = None,
+        discovery: Discoverer | None = None,
     ) -> Search:
-        """Return a search with the random sampler or, if `sampled`, Optuna's TPE."""
+        """Return a search with the random sampler, Optuna's TPE if `sampled`, or proposers.
+
+        What discovery finds beside TPE is tried first.
+        """
         return Search(
             open_study(self.url, STUDY),
             self.space,
@@ -192,8 +202,10 @@ class Lab:
             self.evaluator("held_out"),
             self.models.budget,
             Plan(trials, in_flight, confirm, racing, tuple(compared), seed),
+            proposers=(Inbox(),) if sampled and discovery else proposers,
             sample=tpe(seed) if sampled else None,
             discovery=discovery,
+            recommend=recommend,
             observer=self.heard,
         )
 
