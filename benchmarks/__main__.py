@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks import (
+    bench_ask,
     bench_bradley_terry,
     bench_call,
     bench_help,
@@ -22,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "schedule": bench_schedule.run,
     "resident": bench_resident.run,
     "bradley-terry": bench_bradley_terry.run,
+    "ask": bench_ask.run,
 }
 
 
