@@ -65,7 +65,8 @@ def searched(
         {"path": str(shared / "elyza_tasks_100/dataset.jsonl"), "format": "elyza", "limit": 8},
     ]
     names = (*MEMBERS, JUDGE, REPORT_JUDGE, DISCOVERER)
-    search = {"trials": 8, "layers": 2, "width": 3, "confirm": 3, "discoverer": DISCOVERER}
+    search = {"trials": 10, "layers": 2, "width": 3, "confirm": 3, "discoverer": DISCOVERER}
+    search |= {"in_flight": 2}  # so that trials are left when the discoverer has read of five
     models = {name: {"endpoint": "pool", "price": {"input": 1, "output": 2}} for name in names}
     changes = {"suite": suites, "search": search, "models": models, "baselines": [JUDGE]}
     prepare(folder, settings(served.url, **changes))

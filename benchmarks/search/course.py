@@ -9,6 +9,7 @@ from typing import Any, cast
 import optuna
 from optuna.samplers import BaseSampler
 
+from benchmarks.search.discovering import discovery
 from benchmarks.search.problem import Engine, Judge, Ledger, Problem, Store
 from db.store import Store as KeptStore
 from judges.statistics import estimate
@@ -97,6 +98,7 @@ async def search(
     sample: Callable[[int], BaseSampler] | None,
     in_full: frozenset[str] | None = IN_FULL,
     in_flight: int = 8,
+    discovers: bool = False,
 ) -> Course:
     """Run the program's own search until `over` says so, and note what it recommends.
 
@@ -109,6 +111,7 @@ async def search(
         sample: As `Search` takes it.
         in_full: Origins whose proposals are not raced; None races nobody.
         in_flight: Trials at once.
+        discovers: Whether a simulated model proposes beside the others.
     """
     store, archive, course = Store(), Archive(), Course()
     judge, recommender = Judge(problem, store.ensembles), ranking(problem)
@@ -135,6 +138,7 @@ async def search(
     run = Search(
         optuna.create_study(direction="maximize"), problem.space, archive, evaluator("search"),
         evaluator("held_out"), Budget(), plan, proposers=proposers, sample=sample,
+        discovery=discovery(problem, ledger, store, seed) if discovers else None,
         observer=_Watch(mark),
     )  # fmt: skip
     try:

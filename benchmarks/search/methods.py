@@ -30,9 +30,9 @@ LONGEST = 60_000  # paid calls after which a search that has not come close enou
 CLOSE = 0.02  # of the best known worth
 ASKS = 240  # of the loops that reproduce the anchor's figures
 
-# What ships, alone: `auto` without a discoverer, and Optuna's TPE with our store, racing,
-# baselines and recommendation. `optuna` is an afternoon's loop with none of them.
-POOLS = ("auto", "auto, all raced", "evolution", "tpe", "random", "optuna")
+# What ships, without and with a simulated discoverer; TPE with our store, racing, baselines and
+# recommendation; `optuna` is an afternoon's loop with none of them.
+POOLS = ("auto", "auto, discovery", "auto, all raced", "evolution", "tpe", "random", "optuna")
 SYNTHETIC = ("loop random", "loop tpe", "set-gp alone", "auto", "evolution", "tpe", "random")
 
 
@@ -111,6 +111,7 @@ def _shipped(
             proposers=proposers,
             sample=tpe(seed) if method == "tpe" else None,
             in_full=frozenset() if method.endswith("all raced") else IN_FULL,
+            discovers=method.endswith("discovery"),
         )
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data.digest import digest
 from data.suites import Item, Split, Suite
-from db.records import Evaluation, Result, State
+from db.records import Evaluation, Proposal, Result, State
 from judges.inspection import Inspection
 from judges.score import Score
 from judges.statistics import Estimate
@@ -135,6 +135,19 @@ class Store:
         self.begun: list[tuple[str, str]] = []
         self._rows: dict[tuple[str, str], Evaluation] = {}
         self._results: dict[int, list[Result]] = {}
+        self._proposals: list[Proposal] = []
+
+    def answers(self, _study: str, _half: Split, _digest: str) -> dict[str, Answer]:
+        """Return what other judges have seen: there is one."""
+        return {}
+
+    def proposals(self, _study: str) -> list[Proposal]:
+        """Return what discovery proposed, oldest first."""
+        return self._proposals
+
+    async def propose(self, _study: str, proposal: Proposal) -> None:
+        """Keep a proposal."""
+        self._proposals.append(proposal)
 
     async def begin(
         self, study: str, half: Split, judge: str, name: str, ensemble: Ensemble, origin: str

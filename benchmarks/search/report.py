@@ -148,6 +148,11 @@ def _ratios(runs: Runs) -> list[str]:
         counts = [(mine < other).sum(), (mine == other).sum(), (mine > other).sum()]
         cells = " | ".join(str(count) for count in counts)
         out.append(f"| {method} | {value:.2f} [{low:.2f}, {high:.2f}] | {cells} |")
+    gaps = [runs.regrets("auto", p) - runs.regrets("auto, discovery", p) for p in PAID]
+    told = ", ".join(
+        f"{g.mean():+.2f} ± {_error(g):.2f} at {p:,}" for g, p in zip(gaps, PAID, strict=True)
+    )
+    out += ["", f"What discovery adds to `auto`, less regret at equal calls, paired: {told}."]
     return out
 
 
