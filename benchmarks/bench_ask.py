@@ -27,7 +27,7 @@ from optimizer.archive import Archive
 from optimizer.asking import Asker
 from optimizer.evaluation import Outcome
 from optimizer.proposers import Proposer
-from optimizer.proposers.prices import Tariff
+from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.set_gp import SetGP
 from optimizer.sampler import tpe
 from optimizer.space import Space
@@ -96,7 +96,7 @@ def _outcome(ensemble: Ensemble, rng: random.Random) -> Outcome:
 
 def _set_gp() -> SetGP:
     shares = {str(i): 1 / ITEMS for i in range(ITEMS)}
-    return SetGP(SPACE, shares, Tariff(ITEMS, 0, ITEMS), 0)
+    return SetGP(SPACE, shares, Effort(ITEMS, 0, ITEMS), 0)
 
 
 async def _asks(

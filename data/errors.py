@@ -15,12 +15,13 @@
     │   │   ├── RateLimitedError
     │   │   ├── ServerFailedError
     │   │   ├── MalformedReplyError
-    │   │   └── EmptyReplyError
+    │   │   ├── EmptyReplyError
+    │   │   ├── FilteredError
+    │   │   └── CutShortError
     │   └── RejectedError         the server would say the same again
     │       ├── UnauthorizedError
     │       ├── DialectError
-    │       ├── ContextOverflowError
-    │       └── FilteredError
+    │       └── ContextOverflowError
     ├── VerdictError              a judge's reply holds no readable verdict
     ├── BudgetSpentError          the next request would pass a limit of the budget
     └── StoreError                the database cannot be read or written
@@ -129,6 +130,18 @@ class EmptyReplyError(TransientError):
     outcome = "empty"
 
 
+class FilteredError(TransientError):
+    """The server's content filter withheld the reply."""
+
+    outcome = "filtered"
+
+
+class CutShortError(TransientError):
+    """The reply ends in the middle, and no token limit explains it."""
+
+    outcome = "cut"
+
+
 class RejectedError(RequestError):
     """The server refused this request and would refuse it again (4xx)."""
 
@@ -179,18 +192,16 @@ class ContextOverflowError(RejectedError):
         self.prompt = prompt
 
 
-class FilteredError(RejectedError):
-    """The server's content filter withheld the reply."""
-
-    outcome = "filtered"
-
-
 class VerdictError(KumiawaseError):
     """A judge's reply holds no readable verdict."""
 
 
 class BudgetSpentError(KumiawaseError):
-    """The next request would pass a limit of the budget."""
+    """The next request would pass a limit of the budget: `limit` as kumiawase.yaml names it."""
+
+    def __init__(self, text: str, limit: str = "calls") -> None:
+        self.limit = limit
+        super().__init__(text)
 
 
 class StoreError(KumiawaseError):

@@ -20,3 +20,15 @@ class Silent:
 
     def notice(self, event: object) -> None:
         """Forget the event."""
+
+
+class Several:
+    """Tells several observers of each event, in the order given."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def notice(self, event: object) -> None:
+        """Pass one event on."""
+        for observer in self._observers:
+            observer.notice(event)

@@ -10,7 +10,7 @@ from data.suites.item import Split
 from db.comparability import comparable_by
 from db.pins import judged_by
 from db.seen import Seen
-from judges.statistics import Difference, Estimate, difference
+from judges.statistics import Difference, Estimate, Paired, difference
 from moa.ensemble import Ensemble
 
 Bounds = tuple[float, float]
@@ -86,18 +86,41 @@ class Contender:
 
         None where they share no scored item, or were scored by other judges or suites.
         """
-        if self.key != other.key:
-            return None
-        if self.confirmed and other.confirmed:
-            return paired(self.held_out, other.held_out, self.weights)
-        return paired(self.search, other.search, self.weights)
+        return Comparisons([self, other]).versus([(self, other)])[0]
 
-    def told_from(self, other: Contender) -> bool:
-        """Whether the two differ beyond doubt; confirmed and not is a difference too."""
-        if self.confirmed != other.confirmed:
-            return True
-        found = self.versus(other)
-        return found is not None and not found.low <= 0 <= found.high
+
+class Comparisons:
+    """Compares the ensembles of a field pair by pair; a thousand cost little more than one."""
+
+    def __init__(self, field: Sequence[Contender]) -> None:
+        self._paired: dict[str, Paired] = {}
+        self._places: dict[Contender, int] = {}
+        for key in dict.fromkeys(one.key for one in field):
+            alike = [one for one in field if one.key == key]
+            self._paired[key] = _paired(alike)
+            self._places |= {one: 2 * place for place, one in enumerate(alike)}
+
+    def versus(self, pairs: Sequence[tuple[Contender, Contender]]) -> list[Difference | None]:
+        """Return what `Contender.versus` says of each pair."""
+        found: list[Difference | None] = [None] * len(pairs)
+        for key, rows in self._paired.items():
+            mine = [n for n, (one, other) in enumerate(pairs) if one.key == other.key == key]
+            gaps = rows.differences([self._rows(*pairs[n]) for n in mine])
+            for n, gap in zip(mine, gaps, strict=True):
+                found[n] = gap
+        return found
+
+    def told_apart(self, one: Contender, others: Sequence[Contender]) -> list[bool]:
+        """Tell of each other whether the two differ beyond doubt; confirmed and not do too."""
+        found = self.versus([(one, other) for other in others])
+        return [
+            one.confirmed != other.confirmed or (gap is not None and not gap.low <= 0 <= gap.high)
+            for other, gap in zip(others, found, strict=True)
+        ]
+
+    def _rows(self, one: Contender, other: Contender) -> tuple[int, int]:
+        half = int(one.confirmed and other.confirmed)  # of each two rows: searched, held out
+        return self._places[one] + half, self._places[other] + half
 
 
 def contenders(
@@ -133,6 +156,15 @@ def paired(a: Seen | None, b: Seen | None, weights: Mapping[str, float]) -> Diff
     if a is None or b is None or not a.scores.keys() & b.scores.keys():
         return None
     return difference(a.scores, b.scores, a.strata, weights)
+
+
+def _paired(alike: Sequence[Contender]) -> Paired:
+    """Return two rows of scores each, on search and held-out items; the suite is the same."""
+    halves = [half for one in alike for half in (one.search, one.held_out)]
+    strata: dict[str, str] = {}
+    for half in halves:
+        strata.update(half.strata if half else {})
+    return Paired([half.scores if half else {} for half in halves], strata, alike[0].weights)
 
 
 @dataclass(slots=True)

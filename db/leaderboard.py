@@ -8,7 +8,7 @@ from typing import Any
 
 from data.errors import StudyError
 from db.comparability import differences
-from db.contender import Contender, contenders
+from db.contender import Comparisons, Contender, contenders
 from db.gains import gain
 from db.inflation import chosen
 from db.of_ten import OF
@@ -21,7 +21,9 @@ from db.seen import Seen, seen
 from db.standings import HeldOut, Latency, Leaderboard, PerAnswer, Standing
 from db.store import Store
 from db.studies import study_names, trials
+from judges.statistics import Difference
 
+_AT_ONCE = 64  # ensembles compared with the head of a group in one go
 _MIXED = "mixed: scores of other judges or suites stand side by side and prove nothing"
 
 
@@ -54,7 +56,9 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
     first, outsiders = pins[study], set.intersection(*map(_outsiders, pins.values()))
     compared = [name for one in pins.values() for name in one.get("baselines") or []]
     against = _references(field, list(dict.fromkeys(compared)))
-    offered = None if apart else trade(field, against)
+    comparisons = Comparisons(field)
+    offered = None if apart else trade(field, against, comparisons)
+    groups = {} if apart else _groups(field, comparisons)
     return Leaderboard(
         study=" + ".join(pins),
         suite=first["suite"],
@@ -63,7 +67,7 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
         verdict=_MIXED if apart else _verdict(field, outsiders),
         confirmations=sum(c.confirmed and c.origin != "baseline" for c in field),
         spent=sum((store.spent(name) for name in pins), Spent()),
-        rows=_rows(field, against, {} if apart else _groups(field), offered),
+        rows=_rows(field, _versus(field, against, comparisons), groups, offered),
         pareto=offered,
         chosen=None if apart else chosen(field),
         gain=gain(field, outsiders) if first.get("report_judge") and not apart else None,
@@ -107,13 +111,13 @@ def _scales(pins: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _rows(
     field: Sequence[Contender],
-    against: Mapping[str, Contender],
+    versus: Mapping[Contender, Mapping[str, Difference]],
     groups: Mapping[Contender, int],
     offered: Trade | None,
 ) -> tuple[Standing, ...]:
     front = {point.digest for point in offered.front} if offered else set()
     return tuple(
-        _standing(one, position, groups.get(one), against, one.digest in front)
+        _standing(one, position, groups.get(one), versus[one], one.digest in front)
         for position, one in enumerate(field, start=1)
     )
 
@@ -122,12 +126,11 @@ def _standing(
     one: Contender,
     position: int,
     group: int | None,
-    against: Mapping[str, Contender],
+    versus: Mapping[str, Difference],
     pareto: bool,
 ) -> Standing:
     main = one.main
     answers = max(len(main.seconds), 1)
-    versus = {name: one.versus(other) for name, other in against.items() if other is not one}
     return Standing(
         study=one.study,
         rank=position if one.ranked else None,
@@ -145,7 +148,7 @@ def _standing(
         micro=one.search.micro if one.search else None,
         bounds=one.bounds,
         held_out=_held_out(one),
-        vs={name: found for name, found in versus.items() if found is not None},
+        vs=versus,
         by_category=_by_category(main),
         per_answer=PerAnswer(main.calls / answers, main.tokens / answers, main.usd / answers),
         latency=Latency(main.percentile(50), main.percentile(95)),
@@ -154,18 +157,40 @@ def _standing(
     )
 
 
-def _groups(field: Sequence[Contender]) -> dict[Contender, int]:
+def _groups(field: Sequence[Contender], compared: Comparisons) -> dict[Contender, int]:
     """Return the group of each ranked ensemble: one that its head is not shown to beat."""
+    left = [one for one in field if one.ranked]
     groups: dict[Contender, int] = {}
-    head: Contender | None = None
     number = 0
-    for one in field:
-        if not one.ranked:
-            break
-        if head is None or head.told_from(one):
-            head, number = one, number + 1
-        groups[one] = number
+    while left:
+        number += 1
+        equals = _equals(left, compared)
+        groups |= dict.fromkeys(left[:equals], number)
+        left = left[equals:]
     return groups
+
+
+def _equals(field: Sequence[Contender], compared: Comparisons) -> int:
+    """Return how many, from the first on, are not told apart from the first."""
+    for start in range(1, len(field), _AT_ONCE):
+        apart = compared.told_apart(field[0], field[start : start + _AT_ONCE])
+        if any(apart):
+            return start + apart.index(True)
+    return len(field)
+
+
+def _versus(
+    field: Sequence[Contender], references: Mapping[str, Contender], compared: Comparisons
+) -> dict[Contender, dict[str, Difference]]:
+    """Return by ensemble, then by reference, how each differs from each it shares items with."""
+    found: dict[Contender, dict[str, Difference]] = {one: {} for one in field}
+    for name, reference in references.items():
+        others = [one for one in field if one is not reference]
+        gaps = compared.versus([(one, reference) for one in others])
+        for one, gap in zip(others, gaps, strict=True):
+            if gap is not None:
+                found[one][name] = gap
+    return found
 
 
 def _references(field: Sequence[Contender], baselines: Sequence[str]) -> dict[str, Contender]:

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from db.records import Reason, Share, Spent, Worker
+from db.records import Health, Reason, Share, Spent, Usage, Worker
 from db.statements import Work
-from db.tables import AttemptRow, EvaluationRow, ScoreRow, WorkerRow
+from db.tables import AttemptRow, CompletionRow, EvaluationRow, ScoreRow, WorkerRow
 
 LONGEST = 240  # characters of a detail by which failures are told apart
 MOST_REASONS = 10
@@ -60,6 +60,78 @@ def spent(study: str) -> Work[Spent]:
             dict(by_model),
             dict(by_outcome),
         )
+
+    return work
+
+
+def usage(study: str | None) -> Work[list[Usage]]:
+    """Return what each model took in each role, in one study or all; ends unknown left out."""
+    sums = (
+        AttemptRow.prompt_tokens,
+        AttemptRow.completion_tokens,
+        AttemptRow.seconds,
+        AttemptRow.usd,
+    )
+    kept = func.length(CompletionRow.text)
+    reply = and_(CompletionRow.key == AttemptRow.key, AttemptRow.outcome == "ok")
+    known = AttemptRow.outcome != "sent"
+    query = (
+        select(
+            AttemptRow.model,
+            AttemptRow.role,
+            func.count().label("calls"),
+            *(func.sum(column).label(column.key) for column in sums),
+            func.coalesce(func.sum(kept), 0).label("characters"),
+            func.count(kept).label("replies"),
+        )
+        .outerjoin(CompletionRow, reply)
+        .where(known if study is None else and_(known, AttemptRow.study == study))
+        .group_by(AttemptRow.model, AttemptRow.role)
+        .order_by(AttemptRow.model, AttemptRow.role)
+    )
+    return lambda connection: [Usage(**row) for row in connection.execute(query).mappings()]
+
+
+def unknown(study: str) -> Work[list[Usage]]:
+    """Return how many requests of each kind were sent whose end nobody saw."""
+    parts = AttemptRow.model, AttemptRow.role
+    query = (
+        select(*parts, func.count().label("calls"))
+        .where(AttemptRow.study == study, AttemptRow.outcome == "sent")
+        .group_by(*parts)
+    )
+    return lambda connection: [Usage(**row) for row in connection.execute(query).mappings()]
+
+
+def running(connection: Connection) -> float:
+    """Return for how many seconds searches have been running, of all studies."""
+    return connection.execute(select(func.sum(WorkerRow.seconds))).scalar_one() or 0.0
+
+
+def health(study: str) -> Work[list[Health]]:
+    """Return how each endpoint fared in a study."""
+    parts = AttemptRow.endpoint, AttemptRow.outcome
+    seconds = func.sum(AttemptRow.seconds), func.max(AttemptRow.seconds)
+    query = (
+        select(*parts, func.count(), *seconds)
+        .where(AttemptRow.study == study, AttemptRow.outcome != "sent")
+        .group_by(*parts)
+        .order_by(*parts)
+    )
+
+    def work(connection: Connection) -> list[Health]:
+        found: dict[str, Health] = {}
+        for endpoint, outcome, calls, took, longest in connection.execute(query):
+            known = found.get(endpoint, Health(endpoint, 0, {}, 0.0, 0.0))
+            good = outcome == "ok"
+            found[endpoint] = Health(
+                endpoint,
+                known.calls + calls,
+                known.failed if good else {**known.failed, outcome: calls},
+                known.lost + (0.0 if good else took),
+                longest if good else known.slowest,
+            )
+        return list(found.values())
 
     return work
 
@@ -135,6 +207,16 @@ def beat(worker: str, seconds: float, *, finished: bool) -> Work[None]:
     if finished:
         values["finished"] = now
     statement = update(WorkerRow).where(WorkerRow.id == worker).values(**values)
+
+    def work(connection: Connection) -> None:
+        connection.execute(statement)
+
+    return work
+
+
+def dismiss(worker: str) -> Work[None]:
+    """Forget a worker."""
+    statement = delete(WorkerRow).where(WorkerRow.id == worker)
 
     def work(connection: Connection) -> None:
         connection.execute(statement)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from db.contender import Contender
+from db.contender import Comparisons, Contender
 from db.seen import Seen
 from judges.statistics import Difference
 
@@ -99,19 +99,23 @@ def cost(one: Seen, unit: Unit) -> float:
     return total / max(len(one.seconds), 1)
 
 
-def trade(field: Sequence[Contender], baselines: Mapping[str, Contender]) -> Trade | None:
+def trade(
+    field: Sequence[Contender], baselines: Mapping[str, Contender], compared: Comparisons
+) -> Trade | None:
     """Return what a study offers, or None while nothing is ranked and evaluated in full.
 
     Args:
         field: In the order of the leaderboard.
         baselines: Whom costs are compared with, by name.
+        compared: The field's comparisons.
     """
     full = [c for c in field if c.ranked and c.search and c.search.evaluation.state == "COMPLETE"]
     if not full:
         return None
     unit: Unit = "usd" if any(one.main.usd > 0 for one in full) else "seconds"
     best = full[0]
-    alike = [one for one in full if one is best or not one.told_from(best)]
+    apart = compared.told_apart(best, full)
+    alike = [one for one, differs in zip(full, apart, strict=True) if not differs]
     cheapest = min(alike, key=lambda one: (cost(one.main, unit), one.place))
     points = (Point(cost(c.main, unit), c.value or 0.0, c.digest) for c in full)
     return Trade(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from data.suites.item import Split
+from endpoints.request import Role
 from judges.inspection import Inspection
 from judges.score import Score
 from moa.answer import Answer
@@ -137,6 +138,46 @@ def _sums(a: Mapping[str, _N], b: Mapping[str, _N], nothing: _N) -> dict[str, _N
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What one model took in one role.
+
+    Attributes:
+        calls: Attempts, those that failed included.
+        prompt_tokens, completion_tokens, usd: Sums.
+        seconds: Sum, from sending to the end.
+        characters: Of the replies that were kept.
+        replies: How many were kept.
+    """
+
+    model: str
+    role: Role
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+    characters: int = 0
+    replies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an endpoint fared in a study, by its ledger.
+
+    Attributes:
+        failed: Requests that brought no completion, by how they ended.
+        lost: Seconds that those took.
+        slowest: Seconds of the slowest completion.
+    """
+
+    endpoint: str
+    calls: int
+    failed: Mapping[str, int]
+    lost: float
+    slowest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why something is missing, and how often."""
 
@@ -146,12 +187,17 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One of Optuna's trials; `digest` points to its evaluation once it is known."""
+    """One of Optuna's trials; `digest` points to its evaluation once it is known.
+
+    Attributes:
+        retries: How often it was asked again because the process that was at it had died.
+    """
 
     number: int
     state: str
     digest: str | None
     origin: str | None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from judges.inspection import Inspection
@@ -59,7 +60,7 @@ class Remarks:
             flagged=sum(bool(one.forged) for one in found),
             constant=sum(times for times in said.values() if times >= _OFTEN),
             style=_style(found),
-            **{name: sum(getattr(one, name) for one in found) for name in names},
+            **{name: sum(map(attrgetter(name), found)) for name in names},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -76,4 +77,4 @@ class Remarks:
 def _style(found: list[Inspection]) -> Style:
     names = ("chars", "headings", "lists", "bold")
     answers = max(len(found), 1)
-    return Style(**{name: sum(getattr(one, name) for one in found) / answers for name in names})
+    return Style(**{name: sum(map(attrgetter(name), found)) / answers for name in names})

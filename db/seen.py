@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
-import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Executable, Text, select, type_coerce
 
 from db.evaluations import all_of
 from db.records import Evaluation
 from db.statements import Work
 from db.tables import AnswerRow, EvaluationRow
+from db.types import decode, read_json
 from judges.inspection import Inspection
 from judges.statistics import Estimate, estimate, mean
 
@@ -26,7 +29,8 @@ class Seen:
     Attributes:
         scores: Item → score 0..1, unscored items left out.
         strata: Item → category.
-        seconds: Latency of each answer; `calls`, `tokens` and `usd` are sums over the answers.
+        seconds: Latency of each answer, ascending.
+        calls, tokens, usd: Sums over the answers.
         shown: What each answer shows.
     """
 
@@ -71,7 +75,11 @@ class Seen:
 
     def percentile(self, q: float) -> float:
         """Return a percentile of the answers' latency, in seconds."""
-        return float(np.percentile(self.seconds, q)) if self.seconds else 0.0
+        if not self.seconds:
+            return 0.0
+        place, last = q / 100 * (len(self.seconds) - 1), len(self.seconds) - 1
+        below, above = self.seconds[int(place)], self.seconds[min(int(place) + 1, last)]
+        return below + place % 1 * (above - below)
 
     @property
     def micro(self) -> float | None:
@@ -91,11 +99,11 @@ class Seen:
         strata = {**known, **self.strata} if whole else self.strata
         if not strata:
             return None
-        worst, best = (
-            mean({**dict.fromkeys(strata, end), **self.scores}, strata, weights)
-            for end in (0.0, 1.0)
-        )
-        return worst, best
+        ends = (0.0, 1.0) if len(strata) > len(self.scores) else (0.0,)
+        found = [
+            mean({**dict.fromkeys(strata, end), **self.scores}, strata, weights) for end in ends
+        ]
+        return found[0], found[-1]
 
     def estimate(self, weights: Mapping[str, float]) -> Estimate | None:
         """Return its score with the interval: as stored, or of what there is so far."""
@@ -105,19 +113,33 @@ class Seen:
         return estimate(self.scores, self.strata, weights) if self.scores else None
 
 
+class _Names(dict[str, str]):
+    """Texts of a column with few distinct ones, each decoded once."""
+
+    def __missing__(self, stored: str) -> str:
+        return self.setdefault(stored, decode(stored))
+
+
+class _Inspections(dict[str, Inspection]):
+    """Inspections as they are stored, each read once: many answers are the same."""
+
+    def __missing__(self, stored: str) -> Inspection:
+        return self.setdefault(stored, Inspection.from_json(read_json(stored)))
+
+
 def seen(study: str) -> Work[list[Seen]]:
     """Return the evaluations of a study with their numbers, oldest first; two queries."""
     query = (
         select(
             AnswerRow.evaluation,
-            AnswerRow.item,
-            AnswerRow.category,
+            type_coerce(AnswerRow.item, Text),  # as it is stored: a study has 100,000 of them
+            type_coerce(AnswerRow.category, Text),
             AnswerRow.value,
             AnswerRow.seconds,
             AnswerRow.calls,
             AnswerRow.prompt_tokens + AnswerRow.completion_tokens,
             AnswerRow.usd,
-            AnswerRow.inspection,
+            type_coerce(AnswerRow.inspection, Text),
         )
         .join(EvaluationRow, AnswerRow.evaluation == EvaluationRow.id)
         .where(EvaluationRow.study == study)
@@ -126,18 +148,31 @@ def seen(study: str) -> Work[list[Seen]]:
 
     def work(connection: Connection) -> list[Seen]:
         found = {e.id: Seen(e) for e in all_of(study, None)(connection)}
-        for row in connection.execute(query):
-            evaluation, item, category, value, seconds, calls, tokens, usd, shown = row
+        names, inspections = _Names(), _Inspections()
+        for evaluation, rows in groupby(_fetched(connection, query), itemgetter(0)):
             one = found.get(evaluation)
             if one is not None:  # begun between the two queries
-                one.strata[item] = category
-                if value is not None:
-                    one.scores[item] = value
-                one.seconds.append(seconds)
-                one.calls += calls
-                one.tokens += tokens
-                one.usd += usd
-                one.shown.append(Inspection.from_json(shown))
+                _fill(one, zip(*rows, strict=True), names, inspections)
         return list(found.values())
 
     return work
+
+
+def _fetched(connection: Connection, query: Executable) -> Sequence[tuple[Any, ...]]:
+    """Return the driver's own rows: SQLAlchemy's would cost as much again as the query."""
+    cursor = connection.execute(query).cursor
+    assert cursor is not None
+    return cursor.fetchall()
+
+
+def _fill(
+    one: Seen, columns: Iterable[tuple[Any, ...]], names: _Names, inspections: _Inspections
+) -> None:
+    _, stored, categories, values, seconds, calls, tokens, usd, shown = columns
+    items = [names[item] for item in stored]
+    one.strata = dict(zip(items, (names[name] for name in categories), strict=True))
+    scores = zip(items, values, strict=True)
+    one.scores = {item: value for item, value in scores if value is not None}
+    one.seconds = sorted(seconds)
+    one.calls, one.tokens, one.usd = sum(calls), sum(tokens), sum(usd)
+    one.shown = [inspections[inspection] for inspection in shown]

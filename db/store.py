@@ -12,10 +12,20 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.suites.item import Item, Split
-from db import completions, engines, evaluations, facts, ledger, pins, proposals, schema
+from db import completions, engines, evaluations, facts, ledger, notes, pins, proposals, schema
 from db.facts import Frozen, Served
 from db.pins import JudgeRole
-from db.records import Evaluation, Proposal, Reason, Result, Spent, State, Worker
+from db.records import (
+    Evaluation,
+    Health,
+    Proposal,
+    Reason,
+    Result,
+    Spent,
+    State,
+    Usage,
+    Worker,
+)
 from db.statements import Work
 from db.writer import Writer
 from endpoints.facts import Kept, ModelFacts, Window
@@ -241,6 +251,30 @@ class Store:
         """Return how many requests a study has sent."""
         return self.read(ledger.calls(study))
 
+    def usage(self, study: str | None = None) -> list[Usage]:
+        """Return what each model took in each role, in one study or all."""
+        return self.read(ledger.usage(study))
+
+    def running(self) -> float:
+        """Return for how many seconds searches have been running, of all studies."""
+        return self.read(ledger.running)
+
+    def unknown(self, study: str) -> list[Usage]:
+        """Return how many requests of each kind were sent whose end nobody saw."""
+        return self.read(ledger.unknown(study))
+
+    def health(self, study: str) -> list[Health]:
+        """Return how each endpoint fared in a study."""
+        return self.read(ledger.health(study))
+
+    async def note(self, study: str, name: str, value: object) -> None:
+        """Keep a note on a study, as JSON; the latest under a name counts."""
+        await self._writer.run(notes.write(study, name, value))
+
+    def notes(self, study: str) -> dict[str, Any]:
+        """Return the notes on a study by name."""
+        return self.read(notes.read(study))
+
     def spent(self, study: str) -> Spent:
         """Return what a study has spent."""
         return self.read(ledger.spent(study))
@@ -260,6 +294,10 @@ class Store:
         """Write down that a worker of this process lives, or has finished."""
         seconds = time.monotonic() - self._since[worker]
         await self._writer.run(ledger.beat(worker, seconds, finished=finished))
+
+    async def dismiss(self, worker: str) -> None:
+        """Forget a worker that has done nothing: a look at what is finished is no work."""
+        await self._writer.run(ledger.dismiss(worker))
 
     def workers(self, study: str) -> list[Worker]:
         """Return the processes that have worked on a study, oldest first."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, and_, column, inspect, select, table
+from sqlalchemy import Connection, Select, and_, column, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.digest import text_digest
@@ -16,14 +16,19 @@ from data.errors import StudyError
 from db import engines
 from db.records import Trial
 from db.store import Store
-from db.tables import EvaluationRow, PinRow
+from db.tables import AttemptRow, EvaluationRow, PinRow
 from db.types import read_json
 
 if TYPE_CHECKING:
+    import optuna
     from optuna import Study
     from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage, RDBStorage
+    from optuna.trial import FrozenTrial
 
 DIGEST, ORIGIN = "digest", "origin"  # names of the user attributes every trial carries
+RETRIES = "retries"  # and of the one a trial gets when the process at work on it has died
+MOST_RETRIES = 3  # in a row in which the study got no reply; then the trial is given up
 
 # Optuna's tables as far as they are read here: its own import would cost a reader 0.4 s.
 _STUDIES = table("studies", column("study_id"), column("study_name"))
@@ -39,7 +44,8 @@ def open_study(store_url: str, name: str, sampler: BaseSampler | None = None) ->
     """Open or create Optuna's study, to be maximised.
 
     Trials that a dead process left RUNNING are set WAITING: they are asked again with the same
-    number and parameters. Hold `study_lock` around it.
+    number and parameters. One that has brought its process down again and again, without a new
+    reply since, is FAIL. Hold `study_lock` around it.
 
     Raises:
         StoreError: The database fails.
@@ -58,7 +64,7 @@ def open_study(store_url: str, name: str, sampler: BaseSampler | None = None) ->
             load_if_exists=True,
         )
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)  # noqa: SLF001
+            _retry(storage, name, trial)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else SQLAlchemyError(str(error))
         raise engines.failure(store_url, cause) from error
@@ -88,6 +94,42 @@ def importance(store_url: str, name: str) -> dict[str, float]:
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else SQLAlchemyError(str(error))
         raise engines.failure(store_url, cause) from error
+
+
+def given_up(trial: FrozenTrial) -> bool:
+    """Return whether a trial is not to be tried again, its ensemble neither."""
+    found = trial.user_attrs.get(RETRIES, {})
+    return int(found.get("fruitless", 0)) > MOST_RETRIES
+
+
+def release(study: Study, trials: Iterable[optuna.Trial]) -> None:
+    """Set trials that were asked and not told WAITING, so that none stays RUNNING.
+
+    Where the database fails they stay as they are, for `open_study` to find.
+    """
+    import optuna
+
+    with suppress(SQLAlchemyError, optuna.exceptions.StorageInternalError):
+        for trial in trials:
+            _set(study._storage, trial._trial_id, "WAITING")  # noqa: SLF001
+
+
+def _retry(storage: RDBStorage, study: str, trial: FrozenTrial) -> None:
+    """Let a trial be asked again, or give it up."""
+    query = select(func.count()).where(AttemptRow.study == study, AttemptRow.outcome == "ok")
+    with storage.engine.connect() as connection:
+        paid = connection.execute(query).scalar_one()
+    before = trial.user_attrs.get(RETRIES, {})
+    fruitless = before.get("fruitless", 0) + 1 if paid == before.get("paid", 0) else 0
+    counts = {"times": before.get("times", 0) + 1, "fruitless": fruitless, "paid": paid}
+    storage.set_trial_user_attr(trial._trial_id, RETRIES, counts)  # noqa: SLF001
+    _set(storage, trial._trial_id, "FAIL" if fruitless > MOST_RETRIES else "WAITING")  # noqa: SLF001
+
+
+def _set(storage: BaseStorage, trial_id: int, state: str) -> None:
+    from optuna.trial import TrialState
+
+    storage.set_trial_state_values(trial_id, TrialState[state])
 
 
 @contextmanager
@@ -125,7 +167,7 @@ def trials(store: Store, name: str) -> list[Trial]:
         if not inspect(connection).has_table("trials"):
             return []
         return [
-            Trial(row.number, row.state, _text(row.digest), _text(row.origin))
+            Trial(row.number, row.state, _text(row.digest), _text(row.origin), _times(row.retries))
             for row in connection.execute(_query(name))
         ]
 
@@ -153,12 +195,13 @@ def _names(connection: Connection) -> list[str]:
 
 
 def _query(name: str) -> Select[Any]:
-    digest, origin = _ATTRIBUTES.alias("digest"), _ATTRIBUTES.alias("origin")
+    keys = DIGEST, ORIGIN, RETRIES
+    attributes = [_ATTRIBUTES.alias(key) for key in keys]
     joined = _TRIALS.join(_STUDIES, _TRIALS.c.study_id == _STUDIES.c.study_id)
-    for attribute, key in ((digest, DIGEST), (origin, ORIGIN)):
+    for attribute, key in zip(attributes, keys, strict=True):
         same = and_(attribute.c.trial_id == _TRIALS.c.trial_id, attribute.c.key == key)
         joined = joined.outerjoin(attribute, same)
-    values = digest.c.value_json.label("digest"), origin.c.value_json.label("origin")
+    values = [a.c.value_json.label(key) for a, key in zip(attributes, keys, strict=True)]
     columns = _TRIALS.c.number, _TRIALS.c.state, *values
     return (
         select(*columns)
@@ -166,6 +209,10 @@ def _query(name: str) -> Select[Any]:
         .where(_STUDIES.c.study_name == name)
         .order_by(_TRIALS.c.number)
     )
+
+
+def _times(value_json: str | None) -> int:
+    return 0 if value_json is None else int(read_json(value_json)["times"])
 
 
 def _text(value_json: str | None) -> str | None:

@@ -212,6 +212,17 @@ class PinRow(Base):
     pinned: Mapped[float]
 
 
+class NoteRow(Base):
+    """What searches of a study leave for later ones and for those who look."""
+
+    __tablename__ = "notes"
+
+    study: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[Any] = mapped_column(Json)
+    written: Mapped[float]
+
+
 class WorkerRow(Base):
     """A process at work on a study; `seconds` is how long, by a clock nobody sets."""
 

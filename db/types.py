@@ -19,7 +19,7 @@ def encode(text: str) -> str:
 
     PostgreSQL refuses NUL, and both refuse a lone surrogate; models send either.
     """
-    if "\0" in text or text.startswith(ESCAPED) or not _is_unicode(text):
+    if "\0" in text or text.startswith(ESCAPED) or not (text.isascii() or _is_unicode(text)):
         return ESCAPED + json.dumps(text)
     return text
 

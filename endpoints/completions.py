@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from data.digest import digest
 from data.errors import (
     ConnectionFailedError,
+    CutShortError,
     EmptyReplyError,
     EndpointError,
+    FilteredError,
     RateLimitedError,
     RequestError,
     TransientError,
@@ -23,14 +25,17 @@ from endpoints import ledger
 from endpoints.breaker import FIRST_PROBE
 from endpoints.dialects.wire import held_to
 from endpoints.endpoint import Endpoint
+from endpoints.rent import Rent
+from endpoints.reply import Reply
 from endpoints.request import Attempt, Completion, CompletionStore, Meter, Request
 from endpoints.scheduler import EndpointQueue, Slot
 from endpoints.specs import EndpointSpec, ModelSpec
 
 ATTEMPTS = 6  # of one request in all, and of these
-EMPTY_ATTEMPTS = 3  # may end without text, and
+POOR_ATTEMPTS = 4  # may end without a text that is whole, and
 FIRST_CONTACTS = 3  # find nobody at an endpoint that has never answered
 FIRST_BACKOFF = 0.5
+_POOR = (EmptyReplyError, FilteredError, CutShortError)  # it may be chance, or the model itself
 LONGEST_BACKOFF = 30.0
 
 
@@ -57,7 +62,7 @@ class _Flight:
     Attributes:
         sent: From the claim to the settlement: paid for, so it is seen through even if
             nobody waits any more.
-        failed: Attempts that failed; `empty` of them for want of a text.
+        failed: Attempts that failed; `poor` of them for want of a whole text.
     """
 
     key: str
@@ -68,7 +73,7 @@ class _Flight:
     waiters: int = 0
     sent: bool = False
     failed: int = 0
-    empty: int = 0
+    poor: int = 0
 
 
 class Completions:
@@ -108,6 +113,7 @@ class Completions:
             )
             for name, endpoint in endpoints.items()
         }
+        self._rents = {n: Rent(endpoint.spec.usd_per_hour) for n, endpoint in endpoints.items()}
         self._store = store
         self._meter = meter
         self._study = study
@@ -121,6 +127,12 @@ class Completions:
     def endpoints(self) -> Mapping[str, Endpoint]:
         """The servers, by name."""
         return self._endpoints
+
+    @property
+    def slots(self) -> dict[str, tuple[int, int]]:
+        """How many requests each endpoint bears at a time at present, and its upper bound."""
+        bounds = {name: e.spec.max_concurrency for name, e in self._endpoints.items()}
+        return {name: (self._queues[name].slots, most) for name, most in bounds.items()}
 
     def key(self, request: Request) -> str:
         """Return the digest of everything that decides the reply, and of the draw."""
@@ -249,7 +261,7 @@ class Completions:
 
     def _count(self, flight: _Flight, error: TransientError) -> None:
         flight.failed += 1
-        flight.empty += isinstance(error, EmptyReplyError)
+        flight.poor += isinstance(error, _POOR)
         endpoint = self._endpoints[flight.attempt.endpoint]
         if endpoint.answered or not isinstance(error, ConnectionFailedError):
             return
@@ -264,7 +276,7 @@ class Completions:
             raise nobody from error
 
     def _spent(self, flight: _Flight) -> bool:
-        out = flight.failed >= ATTEMPTS or flight.empty >= EMPTY_ATTEMPTS
+        out = flight.failed >= ATTEMPTS or flight.poor >= POOR_ATTEMPTS
         away = self._queues[flight.attempt.endpoint].given_up(self._served(flight))
         return out or away or not flight.waiters or self._closing
 
@@ -326,23 +338,31 @@ class Completions:
     async def _send(self, flight: _Flight, slot: Slot) -> Completion:
         request, line = flight.request, flight.attempt
         model, endpoint = self._models[request.model], self._endpoints[line.endpoint]
-        begun = time.monotonic()
-        try:
-            reply = await endpoint.send(flight.body, endpoint.spec.timeout)
-        except RequestError as error:
-            seconds = time.monotonic() - begun
-            flight.attempt = ledger.failed(line, request, model, error, seconds)
-            slot.learn(error, seconds)
-            self._pause(line.endpoint, error.retry_after or 0.0, error)
-            raise
-        except asyncio.CancelledError:
-            seconds = time.monotonic() - begun
-            flight.attempt = ledger.failed(line, request, model, None, seconds)
-            raise
-        seconds = time.monotonic() - begun
-        slot.learn(None, seconds)
-        flight.attempt, completion = ledger.succeeded(line, request, model, reply, seconds)
+        with self._rents[line.endpoint] as rent:
+            begun = time.monotonic()
+            try:
+                reply = await endpoint.send(flight.body, endpoint.spec.timeout)
+                self._check_whole(flight, reply)
+            except RequestError as error:
+                line = replace(line, seconds=time.monotonic() - begun, usd=rent.charge())
+                flight.attempt = ledger.failed(line, request, model, error)
+                slot.learn(error, line.seconds)
+                self._pause(line.endpoint, error.retry_after or 0.0, error)
+                raise
+            except asyncio.CancelledError:
+                line = replace(line, seconds=time.monotonic() - begun, usd=rent.charge())
+                flight.attempt = ledger.failed(line, request, model, None)
+                raise
+            line = replace(line, seconds=time.monotonic() - begun, usd=rent.charge())
+        slot.learn(None, line.seconds)
+        flight.attempt, completion = ledger.succeeded(line, request, model, reply)
         return completion
+
+    def _check_whole(self, flight: _Flight, reply: Reply) -> None:
+        """Raise where another attempt may bring more of the reply; the last one is kept."""
+        whole = ledger.explained(reply, flight.request, flight.body.get("max_tokens"))
+        if not whole and flight.poor + 1 < POOR_ATTEMPTS and flight.failed + 1 < ATTEMPTS:
+            raise CutShortError(f"cut after {len(reply.text)} characters", usage=reply.usage)
 
     def _pause(self, name: str, seconds: float, error: RequestError) -> None:
         if seconds > 0 and isinstance(error, TransientError):

@@ -38,7 +38,9 @@ from endpoints.specs import EndpointSpec, ModelSpec
 CONNECT_SECONDS = 10.0
 MODELS_SECONDS = 30.0
 BESIDE_SECONDS = 10.0
-LARGEST_BODY = 5 * 1024 * 1024
+LARGEST_BODY = 16 * 1024 * 1024  # 5 million Japanese characters
+LARGE = 1024 * 1024  # beyond this only few bodies are read at the same time
+LARGE_AT_ONCE = 2
 NO_KEY = "none"  # openai insists on a key; servers without keys ignore it
 
 
@@ -71,6 +73,7 @@ class Endpoint:
         self.dialects = Dialects(spec, models, facts)
         self.answered = False
         self._key = _key(spec, environ)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._client = openai.AsyncOpenAI(
             api_key=self._key or NO_KEY,
             base_url=spec.base_url,
@@ -196,7 +199,7 @@ class Endpoint:
     async def _hear(self, response: httpx2.Response) -> None:
         self.answered = True
         if isinstance(response.stream, httpx2.AsyncByteStream):
-            response.stream = _Bounded(response.stream)
+            response.stream = _Bounded(response.stream, self._large)
 
     @contextmanager
     def _boundary(self, timeout: float) -> Iterator[None]:
@@ -217,10 +220,12 @@ class Endpoint:
 
 
 class _Bounded(httpx2.AsyncByteStream):
-    """A body that is not read beyond what any reply can need."""
+    """A body that is not read beyond what any reply can need, nor many large ones at once."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, large: asyncio.Semaphore) -> None:
         self._stream = stream
+        self._large = large
+        self._holds = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
@@ -228,9 +233,15 @@ class _Bounded(httpx2.AsyncByteStream):
             size += len(chunk)
             if size > LARGEST_BODY:
                 raise MalformedReplyError(f"a body of more than {LARGEST_BODY} bytes")
+            if size > LARGE and not self._holds:
+                await self._large.acquire()
+                self._holds = True
             yield chunk
 
     async def aclose(self) -> None:
+        if self._holds:
+            self._holds = False
+            self._large.release()
         await self._stream.aclose()
 
 

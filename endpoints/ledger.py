@@ -6,13 +6,14 @@ import uuid
 from dataclasses import replace
 
 from data.errors import (
+    CutShortError,
     EmptyReplyError,
     FilteredError,
     MalformedReplyError,
     RequestError,
     TimedOutError,
 )
-from endpoints.reply import Reply
+from endpoints.reply import LONGEST_TEXT, Reply
 from endpoints.request import Attempt, Completion, Request
 from endpoints.specs import ModelSpec
 
@@ -20,8 +21,17 @@ from endpoints.specs import ModelSpec
 # server does not count, a figure that is rather too high keeps a budget.
 CHARACTERS_PER_TOKEN = 1.2
 
+NEARLY = 0.95  # of its limit a reply has that ran into it: servers count its end differently
+UNSEEN = 200_000  # tokens that no text of ours shows
+
 # A server that failed in one of these ways had taken the request, and may charge for it.
-_TAKEN = (TimedOutError, EmptyReplyError, FilteredError, MalformedReplyError)
+_TAKEN = (
+    TimedOutError,
+    EmptyReplyError,
+    CutShortError,
+    FilteredError,
+    MalformedReplyError,
+)
 
 
 def opened(key: str, request: Request, endpoint: str, study: str) -> Attempt:
@@ -39,11 +49,19 @@ def opened(key: str, request: Request, endpoint: str, study: str) -> Attempt:
 
 
 def succeeded(
-    attempt: Attempt, request: Request, model: ModelSpec, reply: Reply, seconds: float
+    attempt: Attempt, request: Request, model: ModelSpec, reply: Reply
 ) -> tuple[Attempt, Completion]:
-    """Return the line of an attempt that brought a reply, and the completion."""
-    usage = reply.usage or (_prompt(request), _tokens(reply.text))
-    line = _settled(attempt, "ok", model, usage, seconds, estimated=reply.usage is None)
+    """Return the line of an attempt that brought a reply, and the completion.
+
+    Args:
+        attempt: With its seconds, and in `usd` what its host charges for them.
+        request: What was asked.
+        model: Who was asked.
+        reply: What came.
+    """
+    counted = _believed(reply.usage, request, reply.text)
+    usage = counted or (_prompt(request), _tokens(reply.text))
+    line = _settled(attempt, "ok", model, usage, estimated=counted is None)
     completion = Completion(
         key=line.key,
         text=reply.text,
@@ -51,7 +69,7 @@ def succeeded(
         prompt_tokens=line.prompt_tokens,
         completion_tokens=line.completion_tokens,
         estimated=line.estimated,
-        seconds=seconds,
+        seconds=line.seconds,
         usd=line.usd,
         served=reply.served,
     )
@@ -63,10 +81,9 @@ def failed(
     request: Request,
     model: ModelSpec,
     error: RequestError | None,
-    seconds: float,
 ) -> Attempt:
     """Return the line of an attempt that failed, or that we broke off where `error` is None."""
-    usage = error.usage if error else None
+    usage = _believed(error.usage, request, "") if error else None
     taken = error is None or isinstance(error, _TAKEN)
     estimated = usage is None and taken
     line = _settled(
@@ -74,10 +91,40 @@ def failed(
         error.outcome if error else "cancelled",
         model,
         usage or ((_prompt(request), 0) if estimated else (0, 0)),
-        seconds,
         estimated=estimated,
     )
     return replace(line, detail=str(error or ""))
+
+
+def explained(reply: Reply, request: Request, limit: object) -> bool:
+    """Return whether a reply ends where it may: whole, or at its token limit.
+
+    Args:
+        reply: What came.
+        request: What was asked.
+        limit: `max_tokens` of the body.
+    """
+    if reply.finish_reason != "length" or not isinstance(limit, int):
+        return True
+    counted = _believed(reply.usage, request, reply.text)
+    tokens = counted[1] if counted else 2 * _tokens(reply.text)  # an estimate may be half of it
+    return len(reply.text) <= LONGEST_TEXT and tokens >= NEARLY * limit
+
+
+def _believed(
+    usage: tuple[int, int] | None, request: Request, text: str
+) -> tuple[int, int] | None:
+    """Return a server's count, or nothing where no tokenizer could have counted so.
+
+    No token is shorter than a byte; instructions, tools and thoughts that are not shown count.
+    """
+    if usage is None:
+        return None
+    prompt, completion = usage
+    asked = sum(len(message["content"].encode("utf-8", "replace")) for message in request.messages)
+    said = len(text.encode("utf-8", "replace"))
+    fits = 1 <= prompt <= asked + UNSEEN and bool(text) <= completion <= said + UNSEEN
+    return usage if fits else None
 
 
 def _settled(
@@ -85,7 +132,6 @@ def _settled(
     outcome: str,
     model: ModelSpec,
     usage: tuple[int, int],
-    seconds: float,
     *,
     estimated: bool,
 ) -> Attempt:
@@ -93,11 +139,10 @@ def _settled(
     return replace(
         attempt,
         outcome=outcome,
-        seconds=seconds,
         prompt_tokens=prompt,
         completion_tokens=completion,
         estimated=estimated,
-        usd=(prompt * model.input_price + completion * model.output_price) / 1e6,
+        usd=attempt.usd + (prompt * model.input_price + completion * model.output_price) / 1e6,
     )
 
 

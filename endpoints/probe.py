@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from data.errors import FilteredError, RejectedError, RequestError
+from data.errors import RejectedError, RequestError
 from endpoints import schema_evidence
 from endpoints.endpoint import Endpoint
 from endpoints.evidence import MARKER, Evidence, Witness
@@ -319,7 +319,7 @@ def _told(check: str, found: str, evidence: Evidence) -> Finding:
 
 def _broken(check: str, error: RequestError, remedy: str = "") -> Finding:
     """Return the finding of a request that failed after another was answered."""
-    if isinstance(error, RejectedError) and not isinstance(error, FilteredError):
+    if isinstance(error, RejectedError):
         return Finding(check, "fails", f"{error.outcome}: {error}", remedy)
     return Finding(check, "unknown", f"could not tell: {error.outcome}: {error}")
 

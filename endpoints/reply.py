@@ -19,6 +19,10 @@ from data.errors import (
 )
 from endpoints.dialects import words
 from endpoints.failure import classify, clean
+from endpoints.request import whole_characters
+
+LONGEST_TEXT = 200_000  # characters: several times what the largest `max_tokens` can mean
+MARK = "…[cut here: {:,} characters]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +66,14 @@ def read_reply(body: bytes) -> Reply:
         raise MalformedReplyError("a choice without a message", usage=usage)
     spoken = _text(message)
     text, whole = _without_reasoning(spoken)
-    if not text.strip():
+    if not whole_characters(text).strip():
         raise EmptyReplyError(f"no text, finish_reason {clean(reason)}", usage=usage)
-    served = value.get("model")
+    served, huge = value.get("model"), len(text) > LONGEST_TEXT
     return Reply(
-        text=text,
-        finish_reason=reason if whole else "length",
+        text=text[:LONGEST_TEXT] + MARK.format(len(text)) if huge else text,
+        finish_reason=reason if whole and not huge else "length",
         usage=usage,
-        served=served if isinstance(served, str) else "",
+        served=clean(served) if isinstance(served, str) else "",
         reasoned=text != spoken or any(message.get(f) for f in words.REASONING_FIELDS),
         choices=len(choices) if isinstance(choices, list) else 1,
     )
@@ -79,7 +83,7 @@ def _reason(choice: dict[str, Any]) -> str:
     reason = choice.get("finish_reason")
     if not isinstance(reason, str) or not reason:
         return "unknown"
-    return "length" if reason.lower() in words.CUT else reason
+    return "length" if reason.lower() in words.CUT else clean(reason)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -139,17 +143,7 @@ def _content(content: object) -> str:
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, dict))
         content = "".join(part for part in parts if isinstance(part, str))
-    return _storable(content) if isinstance(content, str) else ""
-
-
-def _storable(text: str) -> str:
-    """Return text that UTF-8 and PostgreSQL can hold: no lone surrogates, no NUL."""
-    text = text.replace("\x00", "")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return content if isinstance(content, str) else ""
 
 
 def _calls(calls: list[object]) -> str:
@@ -162,7 +156,7 @@ def _calls(calls: list[object]) -> str:
     ]
     if not out:
         return ""
-    return _storable(json.dumps(out[0] if len(out) == 1 else out, ensure_ascii=False))
+    return json.dumps(out[0] if len(out) == 1 else out, ensure_ascii=False)
 
 
 def _arguments(value: object) -> object:

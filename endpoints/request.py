@@ -49,7 +49,7 @@ class Completion:
 
     Attributes:
         key: Digest of everything that decides the reply.
-        text: As received, less reasoning.
+        text: As received, less reasoning; what is longer than any reply is cut, with a mark.
         finish_reason: As the server said; "length" is a cut reply.
         prompt_tokens, completion_tokens: The server's count, or our estimate where it gave none.
         estimated: True where the token counts are our estimate.
@@ -67,6 +67,11 @@ class Completion:
     seconds: float
     usd: float
     served: str
+
+    @property
+    def said(self) -> str:
+        """The text as prompts and judges can hold it: no NUL, no lone surrogate."""
+        return whole_characters(self.text)
 
     @property
     def cut(self) -> bool:
@@ -100,6 +105,16 @@ class Attempt:
     estimated: bool = False
     usd: float = 0.0
     detail: str = ""
+
+
+def whole_characters(text: str) -> str:
+    """Return text that UTF-8 and every library can hold: no lone surrogates, no NUL."""
+    text = text.replace("\x00", "")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 class Completer(Protocol):

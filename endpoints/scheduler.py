@@ -133,6 +133,11 @@ class EndpointQueue:
         finally:
             slot.close()
 
+    @property
+    def slots(self) -> int:
+        """Most requests in flight at present, as far as the server was found to bear them."""
+        return self._limit.slots
+
     async def clear(self) -> None:
         """Wait until no pause is on."""
         while (wait := self._resume - time.monotonic()) > 0:  # noqa: ASYNC110 - may be prolonged

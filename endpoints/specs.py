@@ -25,6 +25,7 @@ class EndpointSpec:
             that another address is the same server.
         token_limit_param: The name under which a reply's bound is sent; `auto` finds out.
         resident: Models the host holds at a time, where it must unload one to load another.
+        usd_per_hour: What the host costs while it is busy, whatever it is asked.
     """
 
     name: str
@@ -36,6 +37,7 @@ class EndpointSpec:
     identity: str = ""
     token_limit_param: TokenLimitParam = "auto"
     resident: int | None = None
+    usd_per_hour: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))

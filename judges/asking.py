@@ -102,7 +102,7 @@ class Asker:
             completion = await self._complete(prompt, held_to)
         except _OWN_FAILURES as error:
             return Heard(None, error.outcome, str(error))
-        words = completion.text
+        words = completion.said
         if completion.cut:
             return Heard(None, "no verdict: the reply was cut before its verdict", words)
         try:
@@ -116,8 +116,8 @@ class Asker:
         try:
             completion = await self._complete(prompt)
             if not completion.cut:
-                found = form.read(completion.text)
-                return Heard(found, "", f"{words}\n\n{completion.text}")
+                found = form.read(completion.said)
+                return Heard(found, "", f"{words}\n\n{completion.said}")
         except (*_OWN_FAILURES, VerdictError):
             pass  # the first reply says more about why there is none
         return Heard(None, reason, words)

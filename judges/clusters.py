@@ -9,21 +9,18 @@ weights whatever could be estimated can be estimated in every draw.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from judges.statistics import Z_975, t_975
-
-_Floats = NDArray[np.float64]
+from judges.resampling import Z_975, Floats, t_975
 
 RESAMPLES = 1000
 
 
-def cluster_weights(clusters: int, resamples: int, seed: int) -> _Floats:
+def cluster_weights(clusters: int, resamples: int, seed: int) -> Floats:
     """Return positive weights of mean one, [resamples, clusters]."""
     return np.random.default_rng(seed).standard_exponential((resamples, clusters))
 
 
-def interval(value: _Floats, draws: _Floats, clusters: int) -> tuple[_Floats, _Floats]:
+def interval(value: Floats, draws: Floats, clusters: int) -> tuple[Floats, Floats]:
     """Return the ends of 95 % intervals, [...]; everything where there is a single cluster.
 
     Quantiles of the draws, their distance from the value stretched to Student's t and by what
@@ -37,5 +34,5 @@ def interval(value: _Floats, draws: _Floats, clusters: int) -> tuple[_Floats, _F
     if clusters < 2:
         return np.full(value.shape, -np.inf), np.full(value.shape, np.inf)
     low, high = np.quantile(draws, (0.025, 0.975), axis=0)
-    stretch = t_975(clusters - 1) / Z_975 * ((clusters + 1) / (clusters - 1)) ** 0.5
+    stretch = t_975(np.array(clusters - 1.0)) / Z_975 * ((clusters + 1) / (clusters - 1)) ** 0.5
     return value + stretch * (low - value), value + stretch * (high - value)

@@ -49,10 +49,15 @@ class CombinedJudge:
         if item.rule is None:
             return await self._judge.score(item, answer)
         rule = check_item(item, answer.texts[-1])
-        if not item.rubric:
+        if not needs_judge(item):
             return (rule,)
         judged = await self._judge.score(item, answer)
         return (_mean(f"{rule.judge}+{self.name}", rule, judged[0]), rule, *judged)
+
+
+def needs_judge(item: Item) -> bool:
+    """Return whether more than a rule decides what an answer to an item is worth."""
+    return item.rule is None or bool(item.rubric)
 
 
 def _mean(name: str, rule: Score, judged: Score) -> Score:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from endpoints.specs import SystemRole, TokenLimitParam, ToolForm, VerdictForm
+from kumiawase.until import moment, written
 
 Sampler = Literal["auto", "set-gp", "evolution", "discovery", "tpe", "random"]
 ModelRole = Literal["proposer", "aggregator"]
@@ -20,6 +22,19 @@ _KEY = re.compile(
     r"^(sk|gsk|hf|xai|ghp|pk)_[A-Za-z0-9]{16,}$|^AIza|(?=.*[a-z])(?=.*[A-Z])(?=.*\d).{24}"
 )
 _METADATA = {"metadata", "metadata.google.internal", "100.100.100.200", "fd00:ec2::254"}
+
+
+def variable(name: str, secret: str) -> str:
+    """Return the name of a variable that holds a secret.
+
+    Raises:
+        ValueError: It is no name, or the secret itself.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"is no name of a variable (give the name, never {secret})")
+    if _KEY.search(name):
+        raise ValueError("looks like a key (give the name of a variable that holds it)")
+    return name
 
 
 class _Form(BaseModel):
@@ -35,6 +50,7 @@ class EndpointForm(_Form):
     max_concurrency: int = Field(default=16, ge=1, le=4096)
     timeout: float = Field(default=180, gt=0, le=86_400)
     resident: int | None = Field(default=None, ge=1, le=1024)
+    usd_per_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     identity: str = ""
     token_limit_param: TokenLimitParam = "auto"
 
@@ -53,11 +69,7 @@ class EndpointForm(_Form):
     @field_validator("api_key_env")
     @classmethod
     def _name(cls, name: str | None) -> str | None:
-        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError("is no name of a variable (give the name, never the key)")
-        if name is not None and _KEY.search(name):
-            raise ValueError("looks like a key (give the name of a variable that holds it)")
-        return name
+        return None if name is None else variable(name, "the key")
 
     @field_validator("headers")
     @classmethod
@@ -140,9 +152,35 @@ class SearchForm(_Form):
 
 
 class BudgetForm(_Form):
-    """`budget`."""
+    """`budget`: any of its limits; all of them hold."""
 
     calls: int | None = Field(default=None, ge=1)
+    usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    hours: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    until: str | None = None
+
+    @field_validator("until", mode="before")
+    @classmethod
+    def _as_written(cls, value: object) -> object:
+        return written(value)
+
+    @field_validator("until")
+    @classmethod
+    def _time(cls, text: str | None) -> str | None:
+        if text is not None:
+            moment(text, datetime.now().astimezone())
+        return text
+
+
+class NotifyForm(_Form):
+    """`notify`."""
+
+    webhook_env: str
+
+    @field_validator("webhook_env")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return variable(name, "the URL")
 
 
 class SettingsForm(_Form):
@@ -159,6 +197,15 @@ class SettingsForm(_Form):
     max_tokens: MaxTokensForm = MaxTokensForm()
     search: SearchForm = SearchForm()
     budget: BudgetForm = BudgetForm()
+    notify: NotifyForm | None = None
+
+
+def loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by an address or name that cannot be another."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _metadata_address(host: str) -> bool:

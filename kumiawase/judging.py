@@ -77,6 +77,12 @@ def judging(settings: Settings, form: JudgeForm) -> tuple[ModelSpec, ...]:
     return choose_members([settings.models[name] for name in members(settings)])
 
 
+def verdicts(settings: Settings, form: JudgeForm) -> list[str]:
+    """Return the model of each call that a turn's score takes: both orders are compared."""
+    names = [model.name for model in judging(settings, form)]
+    return names * (2 if form.kind == "pairwise" else 1)
+
+
 def verdicts_a_turn(settings: Settings, form: JudgeForm) -> int:
-    """Return how many calls a turn's score takes: a comparison is made in both orders."""
-    return len(judging(settings, form)) * (2 if form.kind == "pairwise" else 1)
+    """Return how many calls a turn's score takes."""
+    return len(verdicts(settings, form))

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from kumiawase.tables import duration, visible
 from kumiawase.tally import Tally
 
 EVERY = 30.0  # seconds between two plain lines: enough to see it lives, too few to be spam
@@ -21,7 +22,7 @@ EVERY = 30.0  # seconds between two plain lines: enough to see it lives, too few
 async def shown(console: Console | None = None) -> AsyncIterator[Tally]:
     """Yield a tally whose state is shown on stderr until the block ends."""
     console = console or Console(stderr=True, highlight=False)
-    tally = Tally(news=lambda text: console.print(text, markup=False, soft_wrap=True))
+    tally = Tally(news=lambda text: console.print(visible(text), markup=False, soft_wrap=True))
     task = asyncio.create_task(
         _live(console, tally) if console.is_terminal else _lines(console, tally)
     )
@@ -59,13 +60,6 @@ def line(tally: Tally) -> str:
     if tally.incumbent is not None and tally.incumbent.value is not None:
         parts.append(f"best {10 * tally.incumbent.value:.2f}")
     return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as `m:ss`, or `h:mm:ss` from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _panel(tally: Tally) -> RenderableType:

@@ -19,7 +19,7 @@ from optimizer.proposers.audition import Audition
 from optimizer.proposers.discovery import Discovery
 from optimizer.proposers.discovery.faults import Gate
 from optimizer.proposers.evolution import Evolution
-from optimizer.proposers.prices import Tariff
+from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.random import Random, Sometimes
 from optimizer.proposers.set_gp import EXPLORED, SetGP
 from optimizer.space import Space
@@ -27,8 +27,8 @@ from optimizer.space import Space
 
 def surrogate_of(settings: Settings, suite: Suite, space: Space) -> SetGP:
     """Return the surrogate: it recommends whoever proposes, and proposes under `auto`."""
-    tariff = _tariff(settings, suite)
-    return SetGP(space, item_shares(suite, "search"), tariff, settings.form.search.seed)
+    effort = _effort(settings, suite)
+    return SetGP(space, item_shares(suite, "search"), effort, settings.form.search.seed)
 
 
 def proposers_of(
@@ -88,11 +88,11 @@ def discovery_of(
     )
 
 
-def _tariff(settings: Settings, suite: Suite) -> Tariff:
+def _effort(settings: Settings, suite: Suite) -> Effort:
     items, limits = suite.half("search"), settings.form.max_tokens
     judged = [item for item in items if item.rule is None or item.rubric]
     turns = sum(len(item.turns) for item in judged)
-    return Tariff(
+    return Effort(
         items=len(items),
         later_turns=sum(len(item.turns) - 1 for item in items),
         verdicts=turns * verdicts_a_turn(settings, settings.form.judge),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,19 +19,12 @@ from kumiawase.forms import (
     JudgeForm,
     MaxTokensForm,
     ModelForm,
+    NotifyForm,
     SearchForm,
     SettingsForm,
+    loopback,
 )
 from kumiawase.yaml_lines import Document
-
-# Words of CONTRACT that a later version will know; naming them beats "unknown".
-_NOT_YET = {
-    "usd": "limit of the budget",
-    "hours": "limit of the budget",
-    "until": "limit of the budget",
-    "notify": "section",
-    "usd_per_hour": "setting of an endpoint",
-}
 
 
 class Settings:
@@ -116,6 +110,7 @@ class Settings:
             self._check_judge("report_judge", form.report_judge)
         if not self.proposers or not self.aggregators:
             raise self._error("no model may propose, or none aggregate", ("models",), "give roles")
+        self._check_prices()
         if form.search.sampler == "discovery" and not form.search.discoverer:
             raise self._error(
                 "sampler `discovery` without a discoverer",
@@ -127,6 +122,21 @@ class Settings:
         for name in names:
             if name not in self.form.models:
                 raise self._unknown(name, path, self.form.models)
+
+    def _check_prices(self) -> None:
+        """Refuse a limit in money where nobody knows what a model costs: it would not hold."""
+        if self.form.budget.usd is None:
+            return
+        for name, model in self.form.models.items():
+            host = self.form.endpoints[model.endpoint]
+            local = loopback(urlsplit(host.base_url).hostname or "")
+            if model.price is None and host.usd_per_hour is None and not local:
+                raise self._error(
+                    f"budget.usd needs the price of {name!r}",
+                    ("models", name),
+                    "give `price: {input: …, output: …}` in USD per million tokens, 0 where it is"
+                    f" free, or `usd_per_hour` of endpoint {model.endpoint}",
+                )
 
     def _check_judge(self, field: str, judge: JudgeForm) -> None:
         self._check_named(judge.models, (field, "models"))
@@ -230,6 +240,7 @@ def endpoint_spec(name: str, form: EndpointForm) -> EndpointSpec:
         identity=form.identity,
         token_limit_param=form.token_limit_param,
         resident=form.resident,
+        usd_per_hour=form.usd_per_hour or 0.0,
     )
 
 
@@ -259,14 +270,6 @@ def finding(error: ValidationError, document: Document) -> ConfigError:
     path = tuple(found["loc"])
     name = ".".join(map(str, path))
     place, word = document.place(path), str(path[-1]) if path else ""
-    given = found.get("input")
-    later = given if isinstance(given, str) and given in _NOT_YET else word
-    if later in _NOT_YET and found["type"] in ("extra_forbidden", "literal_error"):
-        return ConfigError(
-            f"{_NOT_YET[later]} {later!r} is not built yet",
-            place=place,
-            remedy="leave it out" if later == word else "choose another",
-        )
     if found["type"] == "extra_forbidden":
         return ConfigError(f"unknown key {name!r}", place=place, remedy=_meant(word, path))
     if found["type"] == "missing":
@@ -284,6 +287,7 @@ def _meant(word: str, path: tuple[int | str, ...]) -> str:
         "max_tokens": MaxTokensForm,
         "search": SearchForm,
         "budget": BudgetForm,
+        "notify": NotifyForm,
     }
     form = forms.get(str(path[0]), SettingsForm) if len(path) > 1 else SettingsForm
     close = difflib.get_close_matches(word, form.model_fields, 1)

@@ -120,6 +120,13 @@ def spent(found: Spent, out: Console) -> None:
     out.print(f"spent: {found.calls} calls ({roles}), {cost}{found.seconds:.0f} s")
 
 
+def duration(seconds: float) -> str:
+    """Return seconds as `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def score(estimate: Estimate | None) -> str:
     """Return a score of ten with its interval."""
     if estimate is None:

@@ -24,8 +24,9 @@ from judges import rules
 from judges.combined import CombinedJudge
 from judges.score import Judge
 from kumiawase.forms import JudgeForm
-from kumiawase.judging import judge_of, judging, verdicts_a_turn
+from kumiawase.judging import judge_of, judging, verdicts, verdicts_a_turn
 from kumiawase.knowledge import Knowledge, facts_of
+from kumiawase.limits import limits_of, pin_until
 from kumiawase.members import identity
 from kumiawase.pins import pins_of
 from kumiawase.proposing import discovery_of, proposers_of, surrogate_of
@@ -37,10 +38,11 @@ from moa.engine import Engine, MaxTokens
 from moa.ensemble import Ensemble
 from moa.fitting import Fitter
 from optimizer.archive import Archive
-from optimizer.budget import Budget
-from optimizer.confirm import reserve
+from optimizer.budget import Amount, Budget
+from optimizer.confirm import Reserve
 from optimizer.evaluation import Evaluator, Outcome
 from optimizer.pareto import thrifty
+from optimizer.prices import Tariff
 from optimizer.proposers.discovery.faults import Gate
 from optimizer.proposers.discovery.purse import Purse
 from optimizer.proposers.discovery.smoke import Smoke
@@ -53,7 +55,9 @@ from optimizer.space import Space
 from optimizer.stepping import Together
 
 __all__ = [
+    "PATIENCE",
     "Session",
+    "budget_of",
     "completions_of",
     "engine_of",
     "identity",
@@ -62,9 +66,13 @@ __all__ = [
     "native_tools",
     "open_session",
     "pins_of",
+    "reserve_of",
     "space_of",
+    "tariff_of",
     "verdicts_a_turn",
 ]
+
+PATIENCE = 2 * 3600.0  # seconds of silence of all endpoints that a search waits through
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ class Session:
     budget: Budget
     closed: int
     knowledge: Knowledge
+    suite: Suite
+    completions: Completions
 
 
 def space_of(settings: Settings) -> Space:
@@ -132,7 +142,8 @@ async def open_session(settings: Settings, observer: Observer) -> AsyncIterator[
         rules.validate(suite.items)
         store = stack.enter_context(Store.open(settings.storage))
         stack.enter_context(study_lock(settings.storage, settings.study))
-        space, budget = space_of(settings), _budget(settings, store, suite)
+        await pin_until(settings.form.budget.until, settings.study, store)
+        space, budget = space_of(settings), budget_of(settings, store, reserve_of(settings, suite))
         completions = completions_of(settings, store, budget, observer)
         try:
             session = await _session(settings, suite, store, space, budget, completions, observer)
@@ -197,7 +208,7 @@ async def _session(
     bounds = MaxTokens(form.max_tokens.proposer, form.max_tokens.aggregator)
     gates: tuple[Gate, ...] = (
         Windows(facts, tokens, texts, bounds, questions),
-        Purse(sum(len(item.turns) for item in on_search.items), lambda: budget.left),
+        Purse(sum(len(item.turns) for item in on_search.items), lambda: budget.calls_left),
         Smoke(engine, judge, on_search.items),
     )
     archive = _archive(store, settings.study, judge, on_search)
@@ -216,6 +227,7 @@ async def _session(
             racing=form.search.racing == "auto" and not pareto,
             compared=tuple(form.baselines),
             seed=form.search.seed,
+            patience=PATIENCE,
         ),
         proposers=proposers_of(settings, suite, space, surrogate),
         sample=tpe(form.search.seed) if form.search.sampler == "tpe" else None,
@@ -226,7 +238,8 @@ async def _session(
         report_scaling=report_scaling,
         second=evaluator("held_out", judge) if report else None,
     )
-    return Session(store, search, budget, archive.tried, Knowledge(facts, tokens, completions))
+    knowledge = Knowledge(facts, tokens, completions)
+    return Session(store, search, budget, archive.tried, knowledge, suite, completions)
 
 
 def _scaling(
@@ -237,18 +250,38 @@ def _scaling(
     return Scaling(store, judge, judge.panel, settings.study, role)
 
 
-def _budget(settings: Settings, store: Store, suite: Suite) -> Budget:
+def tariff_of(settings: Settings, store: Store | None) -> Tariff:
+    """Return what requests cost and take, by what a database holds of any study."""
+    return Tariff(settings.models, settings.endpoints, store.usage() if store else ())
+
+
+def reserve_of(settings: Settings, suite: Suite) -> Reserve:
+    """Return what a confirmation will ask at most."""
     form = settings.form
-    kept = reserve(
-        form.budget.calls,
-        items=sum(len(item.turns) for item in suite.half("held_out")),
-        pool=len(settings.proposers),
-        k=form.search.confirm + 2 + len(form.baselines),
+    confirm = form.search.confirm
+    return Reserve(
+        turns=sum(len(item.turns) for item in suite.half("held_out")),
+        ensembles=confirm + 2 + len(form.baselines) if confirm else 0,
         width=form.search.width,
-        judges=verdicts_a_turn(settings, form.report_judge or form.judge),
-        again=verdicts_a_turn(settings, form.judge) if form.report_judge else 0,
+        proposers=settings.proposers,
+        aggregators=settings.aggregators,
+        judges=verdicts(settings, form.report_judge or form.judge),
+        again=verdicts(settings, form.judge) if form.report_judge else [],
     )
-    return Budget(form.budget.calls, spent=store.calls(settings.study), kept=kept)
+
+
+def budget_of(settings: Settings, store: Store, reserve: Reserve | None = None) -> Budget:
+    """Return what a study may still take, less what is kept back for its confirmation."""
+    form, prices = settings.form.budget, tariff_of(settings, store)
+    spent, unseen = store.spent(settings.study), store.unknown(settings.study)
+    # A request whose end nobody saw, for our process was killed, may well have been charged.
+    charged = sum(u.calls * prices.expected(u.model, u.role) for u in unseen)
+    return Budget(
+        limits_of(settings, store),
+        before=Amount(spent.calls, spent.usd + charged, spent.seconds),
+        kept=reserve.amount(form.calls, form.usd, prices) if reserve else Amount(),
+        prices=prices,
+    )
 
 
 def _archive(store: Store, study: str, judge: Judge, evaluator: Evaluator) -> Archive:

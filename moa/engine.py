@@ -166,7 +166,7 @@ class Engine:
             if reason:
                 course.lost.append(Lost(course.turn, number, agent.model, draw, reason))
             elif isinstance(reply, _Heard):
-                text = reply.completion.text.strip()
+                text = reply.completion.said.strip()
                 kept.append(_Reference(text, number, agent.model, draw))
         course.take(number, [reply for reply in replies if isinstance(reply, _Heard)], references)
         return kept
@@ -186,7 +186,7 @@ class Engine:
             return ""
         course.take(number, [heard], references)
         course.cut |= heard.completion.cut
-        return heard.completion.text.strip()
+        return heard.completion.said.strip()
 
     async def _ask(
         self,

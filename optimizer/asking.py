@@ -12,6 +12,7 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from db.studies import given_up, release
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.evaluation import Outcome
@@ -78,6 +79,7 @@ class Asker:
         self._told: dict[str, float] = {}  # digest → what the sampler was told of it
         self._repeated: Ensemble | None = None  # what the last trial had, if it was seen before
         self._picked: Ensemble | None = None  # for the trial that is being asked
+        self._open: dict[int, optuna.Trial] = {}  # asked and not told
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
         study.sampler = EnsembleSampler(space, self._proposed, sample or uniform(seed))
 
@@ -107,7 +109,8 @@ class Asker:
         await self._in_thread(lambda: self._tell(trial, outcome))
 
     def close(self) -> None:
-        """Wait for the thread to finish what it is at."""
+        """Wait for the thread to finish what it is at; trials that were not told wait, too."""
+        self._thread.submit(lambda: release(self._study, self._open.values()))
         self._thread.shutdown()
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
@@ -117,7 +120,7 @@ class Asker:
         trials = self._study.get_trials(deepcopy=False)
         for trial in trials:
             self._archive.asked = trial.number + 1
-            if trial.state == TrialState.FAIL:
+            if trial.state == TrialState.FAIL and not given_up(trial):
                 continue  # forgotten: its ensemble may be tried again
             digest = trial.user_attrs.get("digest", "")
             self._numbers.setdefault(digest, trial.number)
@@ -125,8 +128,8 @@ class Asker:
                 self._told.setdefault(digest, trial.value)
             if trial.state == TrialState.WAITING:
                 self.waiting += 1
-                if digest:
-                    self._archive.begin(tried(trial, self._space))
+            if digest and trial.state in (TrialState.WAITING, TrialState.FAIL):
+                self._archive.begin(tried(trial, self._space))  # nobody is to propose it
         last = trials[-1] if trials else None
         if last is not None and self._seen(last.user_attrs.get("digest", ""), last.number):
             self._repeated = tried(last, self._space)
@@ -158,6 +161,7 @@ class Asker:
 
     def _ask(self, origin: str, outcome: asyncio.Future[Outcome]) -> Asked:
         trial = self._study.ask()
+        self._open[trial.number] = trial
         self.waiting = max(0, self.waiting - 1)
         suggest(trial, self._space)
         if self._picked is not None and "digest" not in trial.user_attrs:
@@ -172,6 +176,7 @@ class Asker:
         return Asked(trial, ensemble, origin, outcome)
 
     def _tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
+        del self._open[trial.number]
         if outcome.value is None or outcome.state == "FAILED":
             self._study.tell(trial, state=TrialState.FAIL)
             if self._numbers.get(outcome.ensemble.digest) == trial.number:

@@ -7,9 +7,13 @@ can be believed, and only next to the baselines' scores on the same items.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from statistics import fmean
 
+from endpoints.request import Role
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
+from optimizer.budget import MOST_KEPT, Amount, Prices
 from optimizer.evaluation import Outcome
 
 LEADING = 2
@@ -65,30 +69,54 @@ def _is_self(outcome: Outcome) -> bool:
     )
 
 
-def reserve(
-    calls: int | None,
-    items: int,
-    pool: int,
-    k: int,
-    width: int,
-    judges: int = 1,
-    again: int = 0,
-) -> int:
-    """Return how many calls to keep back for a confirmation, at most a third of the budget.
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """What a confirmation will ask, at most, and what is therefore kept back for it.
 
     Each proposer answers each held-out turn once for all ensembles; each ensemble adds its
     aggregation, its verdicts and, in part, a layer of its own.
 
-    Args:
-        calls: The budget.
-        items: Turns on the held-out half.
-        pool: Proposers.
-        k: Ensembles to confirm, baselines included.
+    Attributes:
+        turns: On the held-out half.
+        ensembles: Confirmed, baselines included; 0 for no confirmation.
         width: Most agents in a layer.
-        judges: Models that judge each answer.
-        again: Models of the search's judge, which reads the answers of `LEADING` ensembles.
+        proposers, aggregators: Models.
+        judges: The model of each verdict on a turn.
+        again: The same of the search's judge, which reads the answers of `LEADING` ensembles.
     """
-    if calls is None or k == 0:
-        return 0
-    each = pool + k * (1 + judges + width // 2) + LEADING * again
-    return min(calls // 3, items * each)
+
+    turns: int
+    ensembles: int
+    width: int
+    proposers: Sequence[str]
+    aggregators: Sequence[str]
+    judges: Sequence[str]
+    again: Sequence[str] = ()
+
+    def amount(self, calls: int | None, usd: float | None, prices: Prices) -> Amount:
+        """Return what to keep back: the confirmation's cost, at most a third of each limit.
+
+        Args:
+            calls: The limit on calls.
+            usd: The limit in money.
+            prices: What requests cost.
+        """
+        if not self.ensembles:
+            return Amount()
+        whole = self.ensembles
+        asked: tuple[tuple[Role, int, Sequence[str]], ...] = (
+            ("proposer", len(self.proposers) + whole * (self.width // 2), self.proposers),
+            ("aggregator", whole, self.aggregators),
+            ("judge", whole * len(self.judges), self.judges),
+            ("judge", LEADING * len(self.again), self.again),
+        )
+        number = self.turns * sum(each for _, each, _ in asked)
+        money = self.turns * sum(
+            each * fmean(prices.expected(model, role) for model in models)
+            for role, each, models in asked
+            if models
+        )
+        return Amount(
+            number if calls is None else min(calls // MOST_KEPT, number),
+            money if usd is None else min(usd / MOST_KEPT, money),
+        )

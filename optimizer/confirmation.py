@@ -11,6 +11,7 @@ from optimizer.archive import Archive
 from optimizer.confirm import candidates
 from optimizer.evaluation import Evaluator, Outcome, all_of
 from optimizer.events import EnsembleClosed, PhaseStarted, ScaleFrozen
+from optimizer.patience import Patience
 from optimizer.scaling import Scaling
 
 
@@ -26,6 +27,7 @@ class Confirmation:
         confirmer: Evaluates on the held-out items, by the judge that reports.
         second: The same by the search's judge, where that is another one.
         scaling: Of the judge that reports, where it is a panel of its own.
+        patience: What failed is tried again as long as it lasts.
         observer: Hears of everything.
     """
 
@@ -35,12 +37,14 @@ class Confirmation:
         confirmer: Evaluator,
         second: Evaluator | None,
         scaling: Scaling | None,
+        patience: Patience,
         observer: Observer,
     ) -> None:
         self._archive = archive
         self._confirmer = confirmer
         self._second = second
         self._scaling = scaling
+        self._patience = patience
         self._observer = observer
 
     async def run(
@@ -71,42 +75,57 @@ class Confirmation:
         groups = [[e] for e in ensembles] if one_by_one else [ensembles]
         if self._scaling is not None and self._scaling.open:
             await self._scale(self._scaling, groups)
-        outcomes: list[Outcome] = []
-        for group in groups:
-            await all_of(self._confirm(ensemble, outcomes) for ensemble in group)
-        failed = sum(outcome.state == "FAILED" for outcome in outcomes)
-        if failed:
+        outcomes = await self._evaluated(self._confirmer, groups, "confirmation")
+        if len(outcomes) < len(ensembles):
             raise StalledError(
-                f"{failed} ensembles could not be confirmed: too few held-out items"
-                " were answered; `kumiawase status` says why; run the same command again later"
+                f"{len(ensembles) - len(outcomes)} ensembles could not be confirmed: too few"
+                " held-out items were answered; `kumiawase status` says why; run the same command"
+                " again later"
             )
         if self._second is not None:
             await self._again(self._second, leading(outcomes, members))
 
     async def _scale(self, scaling: Scaling, groups: Sequence[Sequence[Ensemble]]) -> None:
         """Judge the baselines by marks as they are, to know what the marks are worth."""
-        seen: list[Outcome] = []
-
-        async def judge(ensemble: Ensemble) -> None:
-            seen.append(await self._confirmer.evaluate(ensemble, "baseline"))
-
-        for group in groups:
-            await all_of(judge(e) for e in group if self._origin(e) == "baseline")
+        alone = [[e for e in group if self._origin(e) == "baseline"] for group in groups]
+        seen = await self._evaluated(self._confirmer, alone)
         whole = [outcome.ensemble for outcome in seen if outcome.state == "COMPLETE"]
         if whole:
             self._observer.notice(ScaleFrozen(await scaling.freeze("held_out", whole)))
 
-    async def _confirm(self, ensemble: Ensemble, outcomes: list[Outcome]) -> None:
-        outcome = await self._confirmer.evaluate(ensemble, self._origin(ensemble))
-        outcomes.append(outcome)
-        self._observer.notice(EnsembleClosed("confirmation", None, outcome))
-
     async def _again(self, second: Evaluator, ensembles: Sequence[Ensemble]) -> None:
         """Let the search's judge read the answers that the gain is told of."""
         self._observer.notice(PhaseStarted("second opinion", len(ensembles)))
-        for ensemble in ensembles:
-            outcome = await second.evaluate(ensemble, self._origin(ensemble))
-            self._observer.notice(EnsembleClosed("second opinion", None, outcome))
+        seen = await self._evaluated(second, [[e] for e in ensembles], "second opinion")
+        if len(seen) < len(ensembles):
+            raise StalledError(
+                "the search's judge could not score the best ensembles on the held-out items;"
+                " `kumiawase status` says why; run the same command again later"
+            )
+
+    async def _evaluated(
+        self, evaluator: Evaluator, groups: Sequence[Sequence[Ensemble]], phase: str = ""
+    ) -> list[Outcome]:
+        """Evaluate group after group; return what did not fail, told of where a phase is named."""
+        outcomes: list[Outcome] = []
+        failed: list[Ensemble] = []
+
+        async def evaluate(ensemble: Ensemble) -> None:
+            outcome = await evaluator.evaluate(ensemble, self._origin(ensemble))
+            if outcome.state == "FAILED":
+                failed.append(ensemble)
+                return
+            outcomes.append(outcome)
+            if phase:
+                self._observer.notice(EnsembleClosed(phase, None, outcome))
+
+        for group in groups:
+            await all_of(evaluate(ensemble) for ensemble in group)
+        while failed and await self._patience.wait():
+            again = failed[:]
+            failed.clear()
+            await all_of(evaluate(ensemble) for ensemble in again)
+        return outcomes
 
     def _origin(self, ensemble: Ensemble) -> str:
         known = self._archive.get(ensemble.digest)

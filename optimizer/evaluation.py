@@ -30,6 +30,7 @@ State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
 COVERAGE = 0.95  # of the items must be scored, and
 MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
+PAUSES = (1.0, 4.0, 16.0)  # seconds before the last items of an evaluation are tried again
 PASSES = 3  # over the items that were not answered or not judged, before the evaluation fails
 
 
@@ -140,9 +141,16 @@ def _costs(results: Collection[Result]) -> dict[str, float]:
 
 
 async def all_of(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
-    """Run all at once; at the first exception cancel the rest and raise it as it is."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    """Run all at once; at the first exception cancel the rest and raise it as it is.
+
+    They begin one after the other: hundreds that begin in one turn of the loop keep replies that
+    have arrived from being read and kept, for so long that a crash would have them paid again.
+    """
+    tasks: list[asyncio.Task[None]] = []
     try:
+        for coroutine in coroutines:
+            tasks.append(asyncio.create_task(coroutine))
+            await asyncio.sleep(0)
         await asyncio.gather(*tasks)
     except BaseException:
         for task in tasks:
@@ -236,6 +244,8 @@ class Evaluator:
             self._store.answers(self._study, self._half, ensemble.digest),
         )
         beaten_by = await self._walk(record, progress, ensemble, incumbent)
+        if beaten_by is None:
+            await self._complete(record, progress, ensemble)
         outcome = self._outcome(record, progress, beaten_by)
         await self._close(record, outcome)
         return outcome
@@ -284,6 +294,14 @@ class Evaluator:
             if not missing:
                 return
             await all_of(self._answer(record, progress, ensemble, item) for item in missing)
+
+    async def _complete(self, record: Evaluation, progress: _Progress, ensemble: Ensemble) -> None:
+        """Wait for the last items where nearly all are answered: whoever did so is not gone."""
+        for pause in PAUSES:
+            if not COVERAGE * len(self.items) <= len(progress.results) < len(self.items):
+                return
+            await asyncio.sleep(pause)
+            await self._answer_all(record, progress, ensemble, self.items)
 
     async def _answer(
         self, record: Evaluation, progress: _Progress, ensemble: Ensemble, item: Item

@@ -26,6 +26,7 @@ from optimizer.events import (
     ScaleFrozen,
     TrialStarted,
 )
+from optimizer.patience import Patience
 from optimizer.proposers import Discoverer, Proposer
 from optimizer.proposers.random import Inbox
 from optimizer.scaling import Scaling
@@ -51,6 +52,7 @@ class Plan:
         compared: Models scored for comparison that are no members.
         seed: Decides everything drawn.
         in_full: Origins whose proposals are evaluated in full.
+        patience: Seconds that nothing may be answered before the search gives up.
     """
 
     trials: int
@@ -60,6 +62,7 @@ class Plan:
     compared: tuple[str, ...]
     seed: int
     in_full: frozenset[str] = IN_FULL
+    patience: float = 0.0
 
 
 class Search:
@@ -109,7 +112,11 @@ class Search:
         self._archive = archive
         self._evaluator = evaluator
         self._scaling = scaling
-        self._confirmation = Confirmation(archive, confirmer, second, report_scaling, observer)
+        judging = [e for e in (evaluator, confirmer, second) if e is not None]
+        self._patience = Patience(plan.patience, lambda: sum(e.answered for e in judging))
+        self._confirmation = Confirmation(
+            archive, confirmer, second, report_scaling, self._patience, observer
+        )
         self._budget = budget
         self._plan = plan
         self._discovery = discovery
@@ -123,7 +130,7 @@ class Search:
         self._discovering: asyncio.Task[None] | None = None
         self._closed = 0
         self._failures = 0
-        self._answered = 0
+        self._lacking: dict[str, tuple[str, Ensemble]] = {}  # baselines not evaluated so far
 
     async def run(self) -> End:
         """Search until the plan is done or the budget spent, then confirm.
@@ -134,8 +141,7 @@ class Search:
         """
         end: End = "done"
         try:
-            await self._baselines()
-            await self._trials()
+            await self._budget.within(self._searching())
         except BudgetSpentError:
             end = "budget"
         finally:
@@ -144,10 +150,16 @@ class Search:
         if self._discovering is not None and not self._discovering.cancelled():
             self._discovering.result()  # raises what only the user can mend
         try:
-            await self._confirm()
+            self._budget.release()
+            await self._budget.within(self._confirm())
         except BudgetSpentError:
             return "budget"
         return "exhausted" if self._asker.exhausted and end == "done" else end
+
+    async def _searching(self) -> None:
+        await self._baselines()
+        await self._trials()
+        await all_of(self._baseline(*lacking) for lacking in list(self._lacking.values()))
 
     async def _baselines(self) -> None:
         alone = singles(self._space, self._plan.compared)
@@ -169,6 +181,10 @@ class Search:
     async def _baseline(self, phase: str, ensemble: Ensemble) -> None:
         outcome = await self._evaluator.evaluate(ensemble, "baseline")
         self._archive.add(outcome)
+        if outcome.state == "FAILED":
+            self._lacking[ensemble.digest] = phase, ensemble
+        else:
+            self._lacking.pop(ensemble.digest, None)
         self._observer.notice(EnsembleClosed(phase, None, outcome))
 
     async def _scale(self, scaling: Scaling, alone: Sequence[Ensemble]) -> None:
@@ -186,7 +202,7 @@ class Search:
             self._plan.confirm,
             self._plan.compared,
             {*self._space.proposers, *self._space.aggregators},
-            one_by_one=self._budget.calls is not None,
+            one_by_one=self._budget.limited,
         )
 
     async def _trials(self) -> None:
@@ -205,7 +221,7 @@ class Search:
             number = asked.trial.number
             self._observer.notice(EnsembleClosed("trials", number, outcome, duplicate=not fresh))
             if fresh:
-                self._after(outcome)
+                await self._after(outcome)
 
     async def _next(self) -> Asked | None:
         """Ask for a trial, one at a time; its ensemble is under way from here on."""
@@ -253,13 +269,11 @@ class Search:
     def _incumbent(self) -> Outcome | None:
         return self._archive.incumbent
 
-    def _after(self, outcome: Outcome) -> None:
-        answered = self._evaluator.answered
-        if outcome.state != "FAILED" or answered != self._answered:
+    async def _after(self, outcome: Outcome) -> None:
+        if self._patience.news() or outcome.state != "FAILED":
             self._failures = 0  # something answers: one dead model ends no search
         self._failures += outcome.state == "FAILED"
-        self._answered = answered
-        if self._failures >= STALLED:
+        if self._failures >= STALLED and not await self._patience.wait():
             raise StalledError(
                 f"{STALLED} evaluations in a row found too few answers; `kumiawase status` says"
                 " which endpoint fails; run the same command again when it is back"
@@ -280,7 +294,7 @@ class Search:
         try:
             found = await discovery.propose(self._archive, PROPOSALS)
         except BudgetSpentError:
-            return []  # the trials in flight come to the same end
+            return []  # trials come to the same end, or cost nothing and go on
         self._observer.notice(DiscoveryDone(len(found)))
         return found
 

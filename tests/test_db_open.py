@@ -122,7 +122,7 @@ def test_no_table_takes_a_name_of_optuna() -> None:
     names = [*Base.metadata.tables, VERSION_TABLE]
     assert [name for name in names if name.startswith(OPTUNA)] == []
     words = "completions attempts evaluations answers scores proposals prompts endpoint_facts"
-    words += " pins workers model_facts fits"
+    words += " pins workers notes model_facts fits"
     assert set(names) == {*words.split(), VERSION_TABLE}
 
 

@@ -18,7 +18,16 @@ from sqlalchemy import Engine
 from data.errors import StudyError
 from db.records import Trial
 from db.store import Store
-from db.studies import open_study, study_lock, study_names, trials
+from db.studies import (
+    MOST_RETRIES,
+    RETRIES,
+    given_up,
+    open_study,
+    release,
+    study_lock,
+    study_names,
+    trials,
+)
 from tests.conftest import ROOT
 from tests.support.postgres import any_database
 from tests.support.rows import MOA, answer, attempt, completion, item, scores
@@ -142,3 +151,38 @@ def test_on_postgresql_nothing_is_locked() -> None:
     url = "postgresql+psycopg://nobody@127.0.0.1:9/x"
     with study_lock(url, "s"), study_lock(url, "s"):
         pass
+
+
+def test_a_trial_that_brings_its_process_down_is_given_up_in_the_end(url: str) -> None:
+    with Store.open(url) as store:
+        study = open_study(url, "s", RandomSampler(seed=0))
+        trial = study.ask()
+        trial.set_user_attr("digest", MOA.digest)
+        found = study.get_trials()[0]
+        close(study)
+        for death in range(2 * MOST_RETRIES + 3):
+            if death == MOST_RETRIES:  # it gets somewhere, once: then it counts anew
+                asyncio.run(store.settle(attempt(outcome="ok"), completion()))
+            study = open_study(url, "s")
+            (found,) = study.get_trials()
+            if found.state == TrialState.FAIL:
+                break
+            assert found.state == TrialState.WAITING
+            assert study.ask().number == 0
+            close(study)
+        assert trials(store, "s") == [Trial(0, "FAIL", MOA.digest, None, 2 * MOST_RETRIES + 2)]
+        assert given_up(found)
+        close(study)
+
+
+def test_trials_that_were_not_told_are_released(url: str) -> None:
+    study = open_study(url, "s", RandomSampler(seed=0))
+    asked = [study.ask(), study.ask()]
+    study.tell(asked[0], 0.5)
+    release(study, asked[1:])
+    close(study)
+    again = open_study(url, "s")
+    states = [trial.state for trial in again.get_trials()]
+    assert states == [TrialState.COMPLETE, TrialState.WAITING]
+    assert RETRIES not in again.get_trials()[1].user_attrs  # nobody has died
+    close(again)

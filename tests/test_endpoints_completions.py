@@ -20,6 +20,7 @@ from data.errors import (
     ConnectionFailedError,
     EmptyReplyError,
     EndpointError,
+    FilteredError,
     RateLimitedError,
     RejectedError,
     RequestError,
@@ -274,10 +275,11 @@ async def test_no_more_are_sent_at_once_than_the_endpoint_allows() -> None:
     [
         (BUSY, 6, ServerFailedError),
         (sends(b"", 429), 6, RateLimitedError),
-        (says(""), 3, EmptyReplyError),
+        (says(""), 4, EmptyReplyError),
+        (sends(completion(None, refusal="お答えできません。")), 4, FilteredError),
         (sends(b"", 400), 1, RejectedError),
     ],
-    ids=["busy", "limited", "empty", "rejected"],
+    ids=["busy", "limited", "empty", "refused", "rejected"],
 )
 async def test_tries_are_bounded(handler: Handler, tries: int, kind: type[RequestError]) -> None:
     async with desk() as d:
@@ -287,6 +289,36 @@ async def test_tries_are_bounded(handler: Handler, tries: int, kind: type[Reques
     assert type(caught.value) is kind
     assert len(d.fake.calls) == tries == d.meter.reserved
     assert d.jitter.most == [0.5, 1.0, 2.0, 4.0, 8.0][: tries - 1]
+
+
+def cut(tokens: int) -> Handler:
+    usage = {"prompt_tokens": 11, "completion_tokens": tokens}
+    return sends({**completion("途中ま", finish_reason="length"), "usage": usage})
+
+
+async def test_a_reply_cut_by_no_limit_is_asked_for_again_and_kept_only_in_the_end() -> None:
+    async with desk(cut(7), says("途中までではない。")) as d:
+        whole = await d.completions.complete(ASK)
+        assert (whole.text, whole.cut) == ("途中までではない。", False)
+        d.fake.default = cut(7)
+        last = await d.completions.complete(replace(ASK, draw=1))
+    assert (last.text, last.cut) == ("途中ま", True)
+    assert d.store.outcomes == ["cut", "ok", "cut", "cut", "cut", "ok"]
+    assert [a.prompt_tokens for a in d.store.attempts.values()] == [11] * 6  # each was paid
+
+
+async def test_a_reply_cut_by_its_limit_is_what_the_model_says() -> None:
+    async with desk(cut(ASK.max_tokens)) as d:
+        assert (await d.completions.complete(ASK)).cut
+    assert d.store.outcomes == ["ok"]
+
+
+@pytest.mark.parametrize("usage", [(0, 7), (10**9, 7), (11, 10**9), (11, 0)])
+async def test_a_count_that_cannot_be_is_not_believed(usage: tuple[int, int]) -> None:
+    told = {"prompt_tokens": usage[0], "completion_tokens": usage[1]}
+    async with desk(sends({**completion("四角い。"), "usage": told})) as d:
+        bought = await d.completions.complete(ASK)
+    assert (bought.prompt_tokens, bought.completion_tokens, bought.estimated) == (3, 3, True)
 
 
 async def test_what_fails_and_then_works_is_a_completion() -> None:

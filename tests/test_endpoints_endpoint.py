@@ -115,10 +115,11 @@ async def test_a_flood_is_not_read_to_its_end() -> None:
             await endpoint.send(BODY, 10)
 
 
-async def test_a_body_within_the_bound_is_read_whole() -> None:
+async def test_a_body_within_the_bound_is_read_whole_however_many_come() -> None:
     text = "あ" * (LARGEST_BODY // 8)
-    async with meeting(says(text)) as (_, endpoint):
-        assert (await endpoint.send(BODY, 30)).text == text
+    async with meeting(*4 * [says(text)]) as (_, endpoint):
+        replies = await asyncio.gather(*(endpoint.send(BODY, 60) for _ in range(4)))
+    assert all(r.text.endswith(f"あ…[cut here: {len(text):,} characters]") for r in replies)
 
 
 async def test_nobody_there_is_a_failed_connection() -> None:

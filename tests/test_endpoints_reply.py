@@ -16,12 +16,17 @@ from data.errors import (
     RequestError,
     ServerFailedError,
 )
-from endpoints.reply import read_reply
+from endpoints.reply import LONGEST_TEXT, read_reply
+from endpoints.request import Completion
 from tests.support.fake_endpoint import completion
 
 
 def read(value: object) -> str:
     return read_reply(json.dumps(value).encode()).text
+
+
+def completion_of(text: str) -> Completion:
+    return Completion("k", text, "stop", 1, 1, False, 1.0, 0.0, "m")
 
 
 def call(name: str, arguments: object) -> dict[str, Any]:
@@ -88,12 +93,25 @@ def test_an_empty_reply_keeps_what_it_cost() -> None:
             [{"type": "text", "text": "答えは"}, {"type": "text", "text": "四です。"}],
             "答えは四です。",
         ),
-        ("ナル\x00文字", "ナル文字"),
-        ("\ud83c\udf63と\ud800", "🍣と\ufffd"),
+        ("ナル\x00文字", "ナル\x00文字"),
+        ("\ud83c\udf63と\ud800", "🍣と\ud800"),
     ],
 )
 def test_the_text_is_what_the_model_meant_to_say(content: object, text: str) -> None:
     assert read(completion(content, reasoning="考える。")) == text
+
+
+def test_what_no_library_holds_is_kept_as_received_and_left_out_where_it_is_read() -> None:
+    assert completion_of("ナル\x00文字").said == "ナル文字"
+    assert completion_of("\ud83c\udf63と\ud800").said == "🍣と\ufffd"
+    with pytest.raises(EmptyReplyError):
+        read(completion("\x00 \x00"))
+
+
+def test_a_huge_reply_is_cut_with_a_mark() -> None:
+    reply = read_reply(json.dumps(completion("あ" * 5_000_000)).encode())
+    assert reply.text == "あ" * LONGEST_TEXT + "…[cut here: 5,000,000 characters]"
+    assert reply.finish_reason == "length"
 
 
 def test_reasoning_that_is_never_closed_marks_the_reply_as_cut() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from copy import deepcopy
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import yaml
 from data.errors import ConfigError
 from kumiawase import yaml_lines
 from kumiawase.settings import Settings, load
+from kumiawase.until import moment
 from kumiawase.wiring import judging, pins_of, space_of, verdicts_a_turn
 from tests.conftest import ROOT
 from tests.support.pool import TableJudge, suite
@@ -192,17 +195,68 @@ def test_a_fault_is_one_line_with_its_place(
     assert found[0] == line
 
 
-LATER = {
-    "budget: {usd: 30}": "limit of the budget 'usd' is not built yet; leave it out",
-    "notify: {webhook_env: X}": "section 'notify' is not built yet; leave it out",
+MONEY = {
+    "far": ("http://10.0.0.1/v1", {}, True),
+    "far and priced": ("http://10.0.0.1/v1", {"price": {"input": 0, "output": 1}}, False),
+    "here": ("http://127.0.0.1/v1", {}, False),
+    "here by name": ("http://localhost:1/v1", {}, False),
+    "here, IPv6": ("http://[::1]/v1", {}, False),
+    "a host that seems to be here": ("http://localhost.example.com/v1", {}, True),
 }
 
 
-@pytest.mark.parametrize(("text", "said"), LATER.items())
-def test_words_of_the_contract_that_are_not_built_yet_are_named(
-    tmp_path: Path, text: str, said: str
+@pytest.mark.parametrize(("url", "model", "refused"), MONEY.values(), ids=MONEY)
+def test_a_limit_in_money_needs_the_price_of_all_that_is_not_here(
+    tmp_path: Path, url: str, model: dict[str, Any], refused: bool
 ) -> None:
-    assert fault(tmp_path, GOOD + text + "\n") == (9, said)
+    content = yaml.safe_load(GOOD)
+    content["endpoints"]["local"]["base_url"] = url
+    content["models"] = {n: {"endpoint": "local", **deepcopy(model)} for n in content["models"]}
+    text = yaml.safe_dump(content, sort_keys=False)
+    load(written(tmp_path, text))  # without the limit nobody asks
+    if not refused:
+        load(written(tmp_path, text + "budget: {usd: 1}\n"))
+        return
+    line, said = fault(tmp_path, text + "budget: {usd: 1}\n")
+    assert "a:" in text.splitlines()[line - 1]
+    assert said.startswith("budget.usd needs the price of 'a'; give `price: {input")
+    hourly = content["endpoints"]["local"] | {"usd_per_hour": 2}
+    settings(tmp_path, **content | {"endpoints": {"local": hourly}, "budget": {"usd": 1}})
+
+
+UNTIL = {
+    "'07:00'": "07:00",
+    "7:05": "7:05",
+    "22:30": "22:30",
+    "2026-01-31 07:00:00": "2026-01-31 07:00:00",
+    "2026-01-31T07:00+09:00": "2026-01-31T07:00+09:00",
+}
+
+
+@pytest.mark.parametrize(("yaml_text", "kept"), UNTIL.items())
+def test_until_is_what_was_written_however_yaml_reads_it(
+    tmp_path: Path, yaml_text: str, kept: str
+) -> None:
+    found = load(written(tmp_path, GOOD + f"budget: {{until: {yaml_text}}}\n")).form.budget.until
+    assert found is not None
+    assert moment(found, NOW) == moment(kept, NOW)
+
+
+@pytest.mark.parametrize("text", ["'25:00'", "tomorrow", "1500", "'7'", "22:30:15"])
+def test_an_until_that_is_no_time_is_refused(tmp_path: Path, text: str) -> None:
+    line, said = fault(tmp_path, GOOD + f"budget: {{until: {text}}}\n")
+    assert line == 9
+    assert "budget.until" in said
+
+
+NOW = datetime(2026, 1, 30, 22, 15).astimezone()
+
+
+def test_a_time_of_day_is_the_next_one() -> None:
+    assert moment("07:00", NOW) == datetime(2026, 1, 31, 7, 0).astimezone()
+    assert moment("22:16", NOW) == datetime(2026, 1, 30, 22, 16).astimezone()
+    assert moment("22:15", NOW) == datetime(2026, 1, 31, 22, 15).astimezone()
+    assert moment("2026-02-01 07:00", NOW) == datetime(2026, 2, 1, 7, 0).astimezone()
 
 
 def test_a_file_that_is_not_utf_8_is_blamed_at_its_line(tmp_path: Path) -> None:

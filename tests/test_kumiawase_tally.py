@@ -11,7 +11,7 @@ from rich.console import Console
 
 from endpoints.completions import AttemptSettled, EndpointPaused
 from judges.common_scale import CommonScale
-from kumiawase import progress
+from kumiawase import progress, tables
 from kumiawase.tally import WINDOW, Tally
 from moa.ensemble import Ensemble, single
 from optimizer.evaluation import ItemDone
@@ -178,7 +178,7 @@ def test_the_state_is_one_line(tally: Tally, clock: Clock) -> None:
     ("seconds", "shown"), [(0, "0:00"), (59.9, "0:59"), (61, "1:01"), (3600, "1:00:00")]
 )
 def test_durations(seconds: float, shown: str) -> None:
-    assert progress.duration(seconds) == shown
+    assert tables.duration(seconds) == shown
 
 
 async def test_without_a_terminal_news_are_plain_lines() -> None:

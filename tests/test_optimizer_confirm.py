@@ -1,4 +1,4 @@
-"""What is compared, confirmed and paid: baselines, archive, reserve and budget."""
+"""What is compared and confirmed, and what is kept back for it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from data.errors import BudgetSpentError
-from endpoints.request import Attempt, Request
+from endpoints.request import Attempt, Role
 from moa.ensemble import Agent, Ensemble, single
 from optimizer import confirm
 from optimizer.archive import Archive
 from optimizer.baselines import shapes, singles
-from optimizer.budget import Budget
-from optimizer.confirm import reserve
+from optimizer.budget import Amount, Free
+from optimizer.confirm import LEADING, Reserve
 from optimizer.space import Space
-from tests.support import rows
 from tests.support.pool import PROMPT, SPACE, outcome
 
 SELF = Ensemble(((Agent("a", 0.7, 3),),), Agent("a", 0.0, prompt=PROMPT))
@@ -89,17 +87,43 @@ def test_pruned_and_unranked_ensembles_are_not_confirmed() -> None:
     assert candidates(known, 8, [], MEMBERS) == [single("a", 0.0)]
 
 
+WHOLE = Reserve(64, 11, 6, ("a", "b"), ("a",), ("j",))
+ASKED = 64 * (2 + 11 * 3) + 64 * 11 + 64 * 11  # proposals, aggregations, verdicts
+
+
+class Cents:
+    """A cent for the judge, nothing for the others."""
+
+    def expected(self, model: str, role: Role) -> float:  # noqa: ARG002 - the Protocol's
+        return 0.01 * (model == "j")
+
+    def learn(self, attempt: Attempt) -> None:
+        """Learn nothing."""
+
+
 @pytest.mark.parametrize("calls", [1, 10, 1000, 100_000])
 def test_at_most_a_third_is_kept_for_the_confirmation(calls: int) -> None:
-    kept = reserve(calls, items=64, pool=6, k=11, width=6)
-    assert 0 <= kept <= calls / 3
-    assert kept == min(calls // 3, 64 * (6 + 11 * 5))
-    assert reserve(calls, items=64, pool=6, k=11, width=6, judges=3) >= kept
+    kept = WHOLE.amount(calls, None, Free())
+    assert kept == Amount(min(calls // 3, ASKED), 0.0)
+    three = replace(WHOLE, judges=("j", "k", "l"))
+    assert three.amount(calls, None, Free()).calls >= kept.calls
 
 
-def test_nothing_is_kept_without_a_limit_or_a_confirmation() -> None:
-    assert reserve(None, items=64, pool=6, k=11, width=6) == 0
-    assert reserve(1000, items=64, pool=6, k=0, width=6) == 0
+def test_money_is_kept_for_what_costs_money() -> None:
+    assert WHOLE.amount(None, 100.0, Cents()).usd == pytest.approx(64 * 11 * 0.01)
+    assert WHOLE.amount(None, 3.0, Cents()).usd == 1.0
+
+
+def test_the_search_judge_reads_the_leading_answers_again() -> None:
+    again = replace(WHOLE, again=("j", "j"))
+    more = LEADING * 64 * 2
+    kept = again.amount(None, None, Cents())
+    assert kept.calls == ASKED + more
+    assert kept.usd == pytest.approx((64 * 11 + more) * 0.01)
+
+
+def test_nothing_is_kept_without_a_confirmation() -> None:
+    assert replace(WHOLE, ensembles=0).amount(1000, 1.0, Cents()) == Amount()
 
 
 # -- baselines
@@ -169,56 +193,3 @@ def test_a_failed_outcome_is_forgotten_and_baselines_are_no_trials() -> None:
 )
 def test_what_may_be_ranked(seen: int, scored: int, marked: int, is_ranked: bool) -> None:
     assert outcome(SELF, *[0.5] * scored, items=seen, marked=marked).ranked is is_ranked
-
-
-# -- budget
-
-REQUEST = Request("a", "proposer", ({"role": "user", "content": "問い"},), 0.0, 10)
-
-
-def settled(ended: str) -> Attempt:
-    return rows.attempt(outcome=ended)
-
-
-def test_calls_in_flight_and_of_earlier_runs_count() -> None:
-    budget = Budget(5, spent=2)
-    for _ in range(3):
-        budget.reserve(REQUEST)
-    with pytest.raises(BudgetSpentError, match="the next proposer call would pass 5 calls"):
-        budget.reserve(REQUEST)
-    budget.settle(settled("ok"))
-    with pytest.raises(BudgetSpentError):
-        budget.reserve(REQUEST)
-    assert budget.spent == 3
-
-
-def test_what_was_never_sent_costs_nothing_and_a_failure_does() -> None:
-    budget = Budget(1)
-    budget.reserve(REQUEST)
-    budget.settle(settled("unsent"))
-    assert budget.spent == 0
-    budget.reserve(REQUEST)
-    budget.settle(settled("timeout"))
-    assert budget.spent == 1
-    with pytest.raises(BudgetSpentError):
-        budget.reserve(REQUEST)
-
-
-def test_what_is_kept_back_is_there_after_the_release() -> None:
-    budget = Budget(3, kept=2)
-    budget.reserve(REQUEST)
-    with pytest.raises(BudgetSpentError, match="2 more are kept for confirmation"):
-        budget.reserve(REQUEST)
-    budget.release()
-    budget.reserve(REQUEST)
-    budget.reserve(REQUEST)
-    with pytest.raises(BudgetSpentError):
-        budget.reserve(REQUEST)
-
-
-def test_without_a_limit_everything_is_counted_and_nothing_refused() -> None:
-    budget = Budget()
-    for _ in range(1000):
-        budget.reserve(REQUEST)
-        budget.settle(settled("ok"))
-    assert (budget.calls, budget.spent) == (None, 1000)

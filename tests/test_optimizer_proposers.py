@@ -23,8 +23,8 @@ from optimizer.proposers.facts import Table
 from optimizer.proposers.features import Points
 from optimizer.proposers.gp import Process, Theta
 from optimizer.proposers.moves import crossed, mutated, neighbours, shape_of
+from optimizer.proposers.new_calls import Effort, NewCalls
 from optimizer.proposers.posterior import relative
-from optimizer.proposers.prices import Prices, Tariff
 from optimizer.proposers.random import Inbox, Random, Sometimes, nearest
 from optimizer.proposers.set_gp import SetGP
 from optimizer.space import Space
@@ -34,13 +34,13 @@ MEMBERS = ("a", "b", "c", "d")
 SPACE = Space(MEMBERS, MEMBERS, 2, 3, 2, (0.0, 0.7), (PROMPT,))
 ITEMS = 24
 SHARES = {str(i): 1 / ITEMS for i in range(ITEMS)}
-TARIFF = Tariff(ITEMS, 0, ITEMS)
+EFFORT = Effort(ITEMS, 0, ITEMS)
 WRITING = {"a": 0.1, "b": 0.3, "c": 0.0, "d": 0.2}
 
 MAKERS: dict[str, Callable[[int], Proposer]] = {
     "random": lambda seed: Random(SPACE, seed),
     "evolution": lambda seed: Evolution(SPACE, seed),
-    "set-gp": lambda seed: SetGP(SPACE, SHARES, TARIFF, seed),
+    "set-gp": lambda seed: SetGP(SPACE, SHARES, EFFORT, seed),
     "audition": lambda _: Audition(SPACE, SHARES),
     "inbox": lambda _: Inbox(),
     "sometimes": lambda seed: Sometimes(Random(SPACE, seed), 1.0, seed),
@@ -126,8 +126,8 @@ async def test_improvement_is_bought_where_it_is_cheap() -> None:
     known = archive(60)
     costs = []
     for priced in (True, False):
-        proposer = SetGP(SPACE, SHARES, TARIFF, 0, priced=priced)
-        prices = Prices(TARIFF)
+        proposer = SetGP(SPACE, SHARES, EFFORT, 0, priced=priced)
+        prices = NewCalls(EFFORT)
         for o in known.all():
             prices.pay(shape_of(o.ensemble), o.items)
         found = await proposer.propose(known, 6)
@@ -145,7 +145,7 @@ def test_a_lucky_score_is_not_recommended() -> None:
     lucky = Ensemble(((Agent("d", 0.0),),), Agent("d", 0.7, prompt=PROMPT))
     known.add(outcome(lucky, *(best + 0.01 + 0.4 * (-1) ** i for i in range(ITEMS))))
     assert known.best(1)[0].ensemble == lucky
-    ranked = SetGP(SPACE, SHARES, TARIFF, 0).recommend(known)
+    ranked = SetGP(SPACE, SHARES, EFFORT, 0).recommend(known)
     assert ranked[0].ensemble != lucky
     assert ranked[0].ensemble.aggregator.model == "b"
     assert len(ranked) == len(known)
@@ -271,7 +271,7 @@ async def test_prices_are_the_requests_that_would_be_new(shared: bool) -> None:
     items = asked.half("search")
     limit = MaxTokens(64, 64 if shared else 128)
     engine = Engine(models, {PROMPT: "まとめてください。"}, limit)
-    prices = Prices(Tariff(len(items), 0, 0, shared))
+    prices = NewCalls(Effort(len(items), 0, 0, shared))
     ledger = Ledger(shared=shared)
     rng = random.Random(1)
     drawn = [SPACE.sample(rng) for _ in range(25)]

@@ -18,13 +18,13 @@ from judges.statistics import Estimate
 from moa.answer import Answer
 from moa.ensemble import Ensemble, single
 from optimizer.archive import Archive
-from optimizer.budget import Budget
+from optimizer.budget import Amount, Budget, Limits
 from optimizer.confirmation import StalledError
 from optimizer.evaluation import item_shares
 from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
 from optimizer.proposers import Proposer
 from optimizer.proposers.audition import Audition
-from optimizer.proposers.prices import Tariff
+from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.random import Random, Sometimes
 from optimizer.proposers.set_gp import EXPLORED, SetGP
 from optimizer.search import STALLED
@@ -229,7 +229,7 @@ async def test_stopped_in_the_middle_it_goes_on_exactly(
         stopper.task = asyncio.create_task(lab.search(trials=14, sampled=sampled).run())
         with pytest.raises(asyncio.CancelledError):
             await stopper.task
-        assert lab.states()["RUNNING"] > 0
+        assert lab.states()["WAITING"] > 0
         first = {n: d for n, _, d, _ in lab.trials() if d is not None}
         kept = sum(len(lab.store.results(e.id)) for e in lab.store.evaluations(STUDY))
     with Lab(tmp_path, judge=judge, space=WIDE, models=Models(kept=lab.models.kept)) as lab:
@@ -318,7 +318,7 @@ async def test_no_single_model_scored_ends_it_at_once(tmp_path: Path) -> None:
 async def test_a_budget_spent_ends_with_a_confirmation_from_the_reserve(
     tmp_path: Path, in_flight: int
 ) -> None:
-    budget = Budget(300, kept=120)
+    budget = Budget(Limits(300), kept=Amount(120))
     with Lab(tmp_path, models=Models(budget=budget)) as lab:
         search = lab.search(trials=1000, confirm=2, in_flight=in_flight)
         assert await search.run() == "budget"
@@ -327,9 +327,9 @@ async def test_a_budget_spent_ends_with_a_confirmation_from_the_reserve(
         held_out = lab.store.evaluations(STUDY, "held_out")
         assert {e.state for e in held_out} == {"COMPLETE"}
         assert len(held_out) == 4
-        spent, running = budget.spent, lab.states()["RUNNING"]
+        spent, running = budget.spent, lab.states()["WAITING"]
         assert running > 0
-    budget = Budget(spent, spent=spent)
+    budget = Budget(Limits(spent), before=Amount(spent))
     with Lab(tmp_path, models=Models(budget=budget)) as lab:
         assert await lab.search(trials=1000, confirm=2).run() == "budget"
         assert lab.models.asked == []
@@ -340,7 +340,7 @@ async def test_a_budget_spent_ends_with_a_confirmation_from_the_reserve(
 
 
 async def test_a_budget_too_small_confirms_the_baselines_before_the_best(tmp_path: Path) -> None:
-    budget = Budget(300, kept=70)
+    budget = Budget(Limits(300), kept=Amount(70))
     with Lab(tmp_path, models=Models(budget=budget), space=WIDE) as lab:
         assert await lab.search(trials=1000, confirm=8, compared=["judge"]).run() == "budget"
         assert budget.spent == 300
@@ -420,7 +420,7 @@ async def test_the_confirmation_asks_held_out_items_only_and_the_search_none(
 
 def surrogate(lab: Lab) -> SetGP:
     shares = item_shares(lab.suite, "search")
-    return SetGP(lab.space, shares, Tariff(len(shares), 0, len(shares)), 0)
+    return SetGP(lab.space, shares, Effort(len(shares), 0, len(shares)), 0)
 
 
 def shipped(lab: Lab, set_gp: SetGP) -> tuple[Proposer, ...]:

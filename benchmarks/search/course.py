@@ -16,12 +16,12 @@ from judges.statistics import estimate
 from moa.engine import Engine as RealEngine
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
-from optimizer.budget import Budget
-from optimizer.confirm import candidates, reserve
+from optimizer.budget import Budget, Free
+from optimizer.confirm import Reserve, candidates
 from optimizer.evaluation import Evaluator, Outcome, item_shares
 from optimizer.events import EnsembleClosed
 from optimizer.proposers import Proposer
-from optimizer.proposers.prices import Tariff
+from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.set_gp import SetGP
 from optimizer.sampler import suggest
 from optimizer.search import IN_FULL, Plan, Search
@@ -76,16 +76,16 @@ class _Watch:
             self._mark()
 
 
-def tariff_of(problem: Problem, *, shared: bool) -> Tariff:
+def effort_of(problem: Problem, *, shared: bool) -> Effort:
     """Return what an evaluation costs: one turn and one verdict an item."""
     items = len(problem.suite.half("search"))
-    return Tariff(items, 0, items, shared)
+    return Effort(items, 0, items, shared)
 
 
 def ranking(problem: Problem, seed: int = 0) -> SetGP:
     """Return a surrogate that only recommends."""
     shares = item_shares(problem.suite, "search")
-    return SetGP(problem.space, shares, tariff_of(problem, shared=False), seed)
+    return SetGP(problem.space, shares, effort_of(problem, shared=False), seed)
 
 
 async def search(
@@ -205,8 +205,9 @@ def confirmed(problem: Problem, course: Course, budget: int) -> tuple[int, float
     The winner is the leaderboard's first: the best held-out score.
     """
     space, held_out = problem.space, problem.suite.half("held_out")
-    kept = reserve(budget, len(held_out), len(space.proposers), CONFIRM + 2, space.width)
-    mark = course.at(budget - kept)
+    models = space.proposers, space.aggregators, ("judge",)
+    reserve = Reserve(len(held_out), CONFIRM + 2, space.width, *models)
+    mark = course.at(budget - reserve.amount(budget, None, Free()).calls)
     if mark is None or not mark.top:
         return None
     ledger = Ledger()

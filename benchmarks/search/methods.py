@@ -118,8 +118,8 @@ def _shipped(
 
 def _set_gp(problem: Problem, seed: int, *, priced: bool = True) -> SetGP:
     shares = item_shares(problem.suite, "search")
-    tariff = course.tariff_of(problem, shared=False)
-    return SetGP(problem.space, shares, tariff, seed, priced=priced)
+    effort = course.effort_of(problem, shared=False)
+    return SetGP(problem.space, shares, effort, seed, priced=priced)
 
 
 def _loop(problem: Synthetic, sampler: optuna.samplers.BaseSampler) -> Course:

@@ -13,8 +13,7 @@ from judges import rules
 from judges.audit import Audit
 from kumiawase.auditing.auditor import Auditor, Say
 from kumiawase.settings import Settings
-from kumiawase.wiring import completions_of
-from optimizer.budget import Budget
+from kumiawase.wiring import budget_of, completions_of
 
 ROLES: Mapping[str, JudgeRole] = {"search": "judge", "report": "report_judge"}
 """Which judge, as the command line names it."""
@@ -46,8 +45,7 @@ async def run(
     suite = load_suite(settings.form.suite, settings.folder)
     rules.validate(suite.items)
     with Store.open(settings.storage) as store:
-        budget = Budget(settings.form.budget.calls, spent=store.calls(settings.study))
-        completions = completions_of(settings, store, budget, observer)
+        completions = completions_of(settings, store, budget_of(settings, store), observer)
         try:
             found = Auditor(settings, suite, store, completions, role, observer, say)
             return await found.run(items, reference)

@@ -29,8 +29,8 @@ from judges.audit import (
     plan,
 )
 from judges.canaries import Kind
+from judges.resampling import Z_975
 from judges.score import Judge, Score
-from judges.statistics import Z_975
 from kumiawase.auditing.engines import Engines
 from kumiawase.auditing.forecast import Forecast, Unpaid
 from kumiawase.auditing.reference import marks

@@ -14,6 +14,7 @@ from data.errors import KumiawaseError, UserError
 VERBS = {
     "init": "Write a kumiawase.yaml for the models found.",
     "doctor": "Find out how every model wants to be asked.",
+    "estimate": "What a search will take, before it is run.",
     "search": "Search for the best ensemble; again to go on.",
     "rehearse": "The same search against simulated models.",
     "status": "What a study has done and spent.",
@@ -92,4 +93,6 @@ def main() -> None:
 
 
 def _say(error: Exception) -> None:
-    click.echo(f"kumiawase: {error}", err=True)
+    from kumiawase.tables import visible  # it may quote what a server said
+
+    click.echo(f"kumiawase: {visible(str(error))}", err=True)

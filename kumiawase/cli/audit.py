@@ -78,7 +78,7 @@ def command(
     try:
         found = asyncio.run(run())
     except BudgetSpentError as error:
-        _say(f"{error}; raise budget.calls and the same command goes on")
+        _say(f"{error}; raise budget.{error.limit} and the same command goes on")
         return 3
     if as_json:
         options.print_json(found.to_json())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from kumiawase.rehearsal.faults import Faults
     from kumiawase.rehearsal.pool import Pool
     from kumiawase.settings import Settings
 
@@ -46,6 +47,12 @@ NOTICE = (
 @click.option(
     "--log", type=click.Path(path_type=Path), help="Write a JSON line for each request served."
 )
+@click.option(
+    "--faults",
+    metavar="FAULTS",
+    default="",
+    help="What goes wrong: `night`, or shares such as `hang=0.02,429=0.1`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the leaderboard as JSON at the end.")
 def command(
     seed: int,
@@ -55,6 +62,7 @@ def command(
     serve: int | None,
     time_scale: float | None,
     log: Path | None,
+    faults: str,
     as_json: bool,
 ) -> int:
     """Run the same search against simulated models: no key, model or GPU needed.
@@ -64,14 +72,19 @@ def command(
     """
     from kumiawase.cli.export import write
     from kumiawase.cli.leaderboard import show
+    from kumiawase.rehearsal.faults import Faults
     from kumiawase.rehearsal.pool import Pool
 
+    wrong = Faults.parse(faults)
     click.echo(NOTICE, err=True)
     if serve is not None:
-        _serve(Pool(seed), serve, time_scale, log)
+        _serve(Pool(seed), serve, time_scale, log, wrong)
         return 0
     _spare(file)
-    chosen, code = _search(Pool(seed), trials, folder, time_scale, log)
+    options = [] if time_scale is None else ["--time-scale", str(time_scale)]
+    options += [] if log is None else ["--log", str(log)]
+    options += ["--faults", faults] if faults else []
+    chosen, code = _search(Pool(seed), trials, folder, options, patient=not faults)
     show(chosen, as_json=as_json)
     if code in (0, 3):
         _distance(Pool(seed), chosen, err=as_json)
@@ -90,13 +103,15 @@ def _hint(chosen: Settings, seed: int, folder: Path, file: Path) -> str:
     )
 
 
-def _serve(pool: Pool, port: int, time_scale: float | None, log: Path | None) -> None:
+def _serve(
+    pool: Pool, port: int, time_scale: float | None, log: Path | None, faults: Faults
+) -> None:
     from data.errors import ConfigError
     from kumiawase.rehearsal import server
 
     scale = server.TIME_SCALE if time_scale is None else time_scale
     try:
-        server.run(pool, port, click.echo, time_scale=scale, log_path=log)
+        server.run(pool, port, click.echo, time_scale=scale, log_path=log, faults=faults)
     except OSError as error:
         raise ConfigError(
             f"port {port} cannot be used ({error.strerror})", place="--serve", remedy="try another"
@@ -118,7 +133,7 @@ def _spare(file: Path) -> None:
 
 
 def _search(
-    pool: Pool, trials: int, folder: Path, time_scale: float | None, log: Path | None
+    pool: Pool, trials: int, folder: Path, options: Sequence[str], *, patient: bool
 ) -> tuple[Settings, int]:
     import asyncio
 
@@ -128,11 +143,12 @@ def _search(
     from kumiawase.rehearsal.config import config
 
     folder.mkdir(parents=True, exist_ok=True)
-    with _served(pool.seed, time_scale, log) as base_url:
+    with _served(pool.seed, options) as base_url:
         written = folder / SETTINGS
         again = f"kumiawase rehearse --seed {pool.seed} --serve PORT"
         head = f"# {NOTICE}\n# Serve the pool again: {again}\n"
-        written.write_text(head + dump(config(pool, base_url, trials=trials)), encoding="utf-8")
+        form = config(pool, base_url, trials=trials, patient=patient)
+        written.write_text(head + dump(form), encoding="utf-8")
         chosen = settings.load(written)
         try:
             code = asyncio.run(running.run(chosen))
@@ -143,14 +159,13 @@ def _search(
 
 
 @contextlib.contextmanager
-def _served(seed: int, time_scale: float | None, log: Path | None) -> Iterator[str]:
+def _served(seed: int, options: Sequence[str]) -> Iterator[str]:
     """Serve the pool from a process of its own while the block runs; yield its URL."""
     import subprocess
     import sys
 
     command = [sys.executable, "-m", "kumiawase", "rehearse", "--seed", str(seed), "--serve", "0"]
-    command += [] if time_scale is None else ["--time-scale", str(time_scale)]
-    command += [] if log is None else ["--log", str(log)]
+    command += options
     # A session of its own: Ctrl-C is for us, and calls in flight still want their replies.
     with subprocess.Popen(
         command,

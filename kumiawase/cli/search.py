@@ -24,6 +24,9 @@ def command(
 
     Every reply, answer and verdict is kept, so the same command goes on where it stopped and
     pays for nothing twice. Ends with the leaderboard.
+
+    Ctrl-C, SIGTERM or a file named like the database with .stop behind it (kumiawase.sqlite.stop;
+    with PostgreSQL: kumiawase.stop beside the settings) lets the calls in flight finish and stops.
     """
     import asyncio
 

@@ -3,58 +3,88 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kumiawase.cli import options
+
+if TYPE_CHECKING:
+    from kumiawase.overview import Overview
+    from kumiawase.settings import Settings
+
+EVERY = 2.0  # seconds between two looks
 
 
 @click.command("status")
 @options.config
 @options.study
 @options.storage
+@click.option("--watch", is_flag=True, help="Look again every 2 s until the search ends.")
 @options.as_json
-def command(config: Path, study: str | None, storage: str | None, as_json: bool) -> None:
-    """Show what a study has done and spent, and whether a search is at work on it."""
-    from collections import Counter
-    from dataclasses import asdict
+def command(
+    config: Path, study: str | None, storage: str | None, watch: bool, as_json: bool
+) -> None:
+    """Show what a study has done, spent and waited for, and who is at work on it.
 
-    from kumiawase import settings, tables
-    from kumiawase.reading import counted, open_store
+    Times are h:mm:ss. `lost` is what failed requests took, `paused` how long an endpoint was left
+    alone at its own wish, `away` how long models did not answer. With --json and --watch each look
+    is one line.
+    """
+    from kumiawase import settings
 
     chosen = settings.load(config, study=study, storage=storage)
+    if watch and not as_json:
+        _watch(chosen)
+        return
+    found = _look(chosen)
+    _show(found, as_json=as_json)
+    while watch and found.searching:
+        _wait()
+        found = _look(chosen)
+        _show(found, as_json=as_json)
+
+
+def _look(chosen: Settings) -> Overview:
+    from kumiawase.overview import overview
+    from kumiawase.reading import open_store
+
     with open_store(chosen) as store:
-        spent = store.spent(chosen.study)
-        states = Counter(f"{e.half} {e.state}".lower() for e in counted(store, chosen.study))
-        working = [w for w in store.workers(chosen.study) if w.at_work]
-        reasons = store.reasons(chosen.study)
+        return overview(chosen, store)
+
+
+def _show(found: Overview, *, as_json: bool) -> None:
+    from kumiawase import tables
+    from kumiawase.overview import rendered
+
     if as_json:
-        found = {
-            "study": chosen.study,
-            "searching": [{"host": w.host, "pid": w.pid} for w in working],
-            "evaluations": dict(states),
-            "spent": asdict(spent),
-            "reasons": [asdict(reason) for reason in reasons],
-        }
-        options.print_json(found)
+        options.print_json(found.to_json())
         return
     out = tables.console()
-    pids = ", ".join(f"process {w.pid} on {w.host}" for w in working)
-    out.print(
-        f"study {chosen.study}: " + (f"searched by {pids}" if pids else "nobody searches it")
-    )
-    counts = [(name, str(n)) for name, n in sorted(states.items())]
-    out.print(tables.table(("evaluations", "number"), counts, "number"))
-    shares = [
-        (name, str(s.calls), str(s.tokens), f"{s.usd:.4f}")
-        for group in (spent.by_role, spent.by_model)
-        for name, s in sorted(group.items())
-    ]
-    out.print(
-        tables.table(("role or model", "calls", "tokens", "USD"), shares, "calls tokens USD")
-    )
-    ends = [(name, str(n)) for name, n in sorted(spent.by_outcome.items())]
-    out.print(tables.table(("requests ended", "number"), ends, "number"))
-    for reason in reasons:
-        out.print(tables.plain(f"{reason.number} x {reason.text}"))
-    tables.spent(spent, out)
+    out.print(rendered(found))
+    tables.spent(found.spent, out)
+
+
+def _watch(chosen: Settings) -> None:
+    """Refresh the same lines on a terminal; elsewhere print the last look alone."""
+    from contextlib import nullcontext
+
+    from rich.live import Live
+
+    from kumiawase import tables
+    from kumiawase.overview import rendered
+
+    found, out = _look(chosen), tables.console()
+    with Live(console=out, transient=True) if out.is_terminal else nullcontext() as live:
+        while found.searching:
+            if live is not None:
+                live.update(rendered(found), refresh=True)
+            _wait()
+            found = _look(chosen)
+    _show(found, as_json=False)
+
+
+def _wait() -> None:
+    import time
+
+    time.sleep(EVERY)

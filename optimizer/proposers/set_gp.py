@@ -19,8 +19,8 @@ from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.evaluation import Outcome
 from optimizer.proposers.moves import Layer, Shape, crossed, mutated, neighbours
+from optimizer.proposers.new_calls import Effort, NewCalls
 from optimizer.proposers.posterior import Memory, Posterior
-from optimizer.proposers.prices import Prices, Tariff
 from optimizer.proposers.random import Random
 from optimizer.seeds import seed_of
 from optimizer.space import Space
@@ -39,7 +39,7 @@ class SetGP:
     Args:
         space: What may be proposed.
         shares: Item id → its share of a score.
-        tariff: What an evaluation costs.
+        effort: What an evaluation costs.
         seed: Decides every draw.
         priced: Whether improvement is divided by the new calls it costs.
     """
@@ -50,14 +50,14 @@ class SetGP:
         self,
         space: Space,
         shares: Mapping[str, float],
-        tariff: Tariff,
+        effort: Effort,
         seed: int,
         *,
         priced: bool = True,
     ) -> None:
         self._space, self._seed, self._priced = space, seed, priced
         self._memory = Memory(space, shares)
-        self._prices = Prices(tariff)
+        self._prices = NewCalls(effort)
         self._random = Random(space, seed)
         self._paid = 0  # outcomes the prices know of; an archive only grows
 
@@ -151,7 +151,7 @@ class SetGP:
 class _Ranked:
     """Unseen candidates with their worth."""
 
-    def __init__(self, model: Posterior, archive: Archive, prices: Prices | None) -> None:
+    def __init__(self, model: Posterior, archive: Archive, prices: NewCalls | None) -> None:
         self._model, self._archive, self._prices = model, archive, prices
         self._worth: dict[Shape, float] = {}
 

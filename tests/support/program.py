@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from kumiawase.rehearsal.faults import HARMLESS
+
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT = 120.0  # seconds for one command; none takes a third of it
 
@@ -43,13 +45,21 @@ class Run:
 class Served:
     """A request that was answered to the last byte; times are monotonic, equal in all processes.
 
-    Requests with equal bodies are the same request: the seed of a draw stands in the body.
+    Requests with equal bodies are the same request: the seed of a draw stands in the body. One
+    that the pool failed on purpose tells with which `fault`.
     """
 
     arrived: float
     sent: float
     model: str
     sha256: str
+    fault: str = ""
+    retry_after: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the reply was right: paid for, never to be asked for again."""
+        return self.fault in ("", *HARMLESS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,9 @@ class Pool:
 def run(folder: Path, *arguments: str, **variables: str) -> Run:
     """Run one command to its end; `variables` are added to its environment."""
     done = subprocess.run(
-        _command(arguments),
+        command(arguments),
         cwd=folder,
-        env=_environment(variables),
+        env=environment(variables),
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
@@ -94,7 +104,7 @@ class Started:
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                _command(arguments), cwd=folder, env=_environment({}), stdout=out, stderr=err
+                command(arguments), cwd=folder, env=environment({}), stdout=out, stderr=err
             )
 
     @property
@@ -136,13 +146,14 @@ def started(folder: Path, *arguments: str) -> Iterator[Started]:
 
 
 @contextmanager
-def pool(log: Path, *, time_scale: float = 0.0, seed: int = 0) -> Iterator[Pool]:
+def pool(log: Path, *, time_scale: float = 0.0, seed: int = 0, faults: str = "") -> Iterator[Pool]:
     """Serve a simulated pool by the program's own command, with a line for each request."""
     arguments = ("rehearse", "--seed", str(seed), "--serve", "0", "--log", str(log))
+    wrong = ("--faults", faults) if faults else ()
     with subprocess.Popen(
-        _command((*arguments, "--time-scale", str(time_scale))),
+        command((*arguments, "--time-scale", str(time_scale), *wrong)),
         cwd=log.parent,
-        env=_environment({}),
+        env=environment({}),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -192,13 +203,14 @@ def _item(number: int) -> dict[str, object]:
 
 def _served(line: Mapping[str, Any]) -> Served:
     arrived, sent = line["arrived"]["monotonic"], line["sent"]["monotonic"]
-    return Served(arrived, sent, line["model"], line["sha256"])
+    failed = line.get("fault", ""), line.get("retry_after")
+    return Served(arrived, sent, line["model"], line["sha256"], *failed)
 
 
-def _command(arguments: Sequence[str]) -> list[str]:
+def command(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "kumiawase", *arguments]
 
 
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     return {**os.environ, "PYTHONPATH": path, **variables}

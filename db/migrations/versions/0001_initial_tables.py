@@ -98,6 +98,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("study", "model"),
     )
     op.create_table(
+        "notes",
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("written", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("study", "name"),
+    )
+    op.create_table(
         "pins",
         sa.Column("study", sa.Text(), nullable=False),
         sa.Column("field", sa.Text(), nullable=False),
@@ -188,6 +196,7 @@ def downgrade() -> None:
         "proposals",
         "prompts",
         "pins",
+        "notes",
         "model_facts",
         "fits",
         "evaluations",

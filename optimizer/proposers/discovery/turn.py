@@ -125,9 +125,9 @@ class Discovery:
 
     async def _take(self, reply: Completion, archive: Archive, most: int) -> list[Checked]:
         """Check what a reply proposes, one after the other, and keep each with its fate."""
-        written = proposals(reply.text)
+        written = proposals(reply.said)
         if written is None:
-            refused = Checked.refused(UNREADABLE, reply.text[:LONGEST])
+            refused = Checked.refused(UNREADABLE, reply.said[:LONGEST])
             await self._keep(refused, reply.key)
             return [refused]
         found: list[Checked] = []
@@ -152,7 +152,7 @@ class Discovery:
         listing = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
         return (
             *messages,
-            {"role": "assistant", "content": reply.text[:ECHOED]},
+            {"role": "assistant", "content": reply.said[:ECHOED]},
             {"role": "user", "content": f"{text('repair_ja')}\n{listing}"},
         )
 

@@ -18,7 +18,7 @@ from optimizer.proposers.moves import Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Tariff:
+class Effort:
     """What an evaluation in full is made of.
 
     Attributes:
@@ -35,11 +35,11 @@ class Tariff:
     shared: bool = False
 
 
-class Prices:
+class NewCalls:
     """Counts calls by what they read, never by their text."""
 
-    def __init__(self, tariff: Tariff) -> None:
-        self._tariff = tariff
+    def __init__(self, effort: Effort) -> None:
+        self._effort = effort
         self._paid: defaultdict[int, int] = defaultdict(int)  # call → items it was paid on
         self._numbers: dict[Hashable, int] = {}
 
@@ -50,14 +50,14 @@ class Prices:
 
     def new(self, shape: Shape) -> int:
         """Return the calls an evaluation in full would add, verdicts included."""
-        whole = self._tariff.items
+        whole = self._effort.items
         first = sum(whole - min(whole, self._paid.get(call, 0)) for call in self._calls(shape))
-        return first + self._tariff.later_turns * shape.calls + self._tariff.verdicts
+        return first + self._effort.later_turns * shape.calls + self._effort.verdicts
 
     def paid(self, shape: Shape) -> bool:
         """Tell whether the shape's last call was paid on every item."""
         *_, last = self._calls(shape)
-        return self._paid.get(last, 0) >= self._tariff.items
+        return self._paid.get(last, 0) >= self._effort.items
 
     def _calls(self, shape: Shape) -> Iterator[int]:
         read = 0
@@ -67,7 +67,7 @@ class Prices:
                     key = (read, model, layer.temperature, layer.prompt, draw)
                     yield self._number(("proposer", *key))
             read = self._number(("layer", read, layer))
-        role = "proposer" if self._tariff.shared else "aggregator"
+        role = "proposer" if self._effort.shared else "aggregator"
         yield self._number((role, read, shape.aggregator, shape.temperature, shape.prompt, 0))
 
     def _number(self, key: Hashable) -> int:

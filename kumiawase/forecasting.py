@@ -1,0 +1,150 @@
+"""What the settings' search will take: `kumiawase estimate`, and the line a search begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import fmean
+from typing import Final
+
+from data.suites import Suite
+from data.suites.item import Split
+from db.seen import Seen, seen
+from db.store import Store
+from judges.panel import LEAST_OUTSIDE
+from judges.statistics import Estimate, deviation
+from kumiawase.forms import JudgeForm
+from kumiawase.judging import verdicts
+from kumiawase.settings import Settings
+from kumiawase.wiring import space_of, tariff_of
+from moa.ensemble import Ensemble
+from optimizer.distinct import Judges
+from optimizer.estimate import Forecast, Question, estimate
+from optimizer.evaluation import Outcome
+from optimizer.simulation import Scope
+
+ENOUGH: Final = 200  # calls from which the pace of a database is believed
+_FEW, _COMPARED = 8, 12  # items that say enough of a spread; ensembles that are compared for it
+
+
+def forecast(
+    settings: Settings, suite: Suite, store: Store | None, parallel: float | None = None
+) -> Forecast:
+    """Return what the search will take, by what the database holds where there is one.
+
+    Args:
+        settings: The search.
+        suite: Its suite.
+        store: The database.
+        parallel: Requests in flight on average, where somebody knows better than the database.
+    """
+    if parallel is None and store is not None:
+        parallel = _parallel(store)
+    return estimate(_question(settings, suite, store, parallel), tariff_of(settings, store))
+
+
+def scope_of(settings: Settings) -> Scope:
+    """Return what the settings' search is to do."""
+    form = settings.form.search
+    discovery = form.discoverer is not None and form.sampler in ("auto", "discovery")
+    # What the surrogate proposes is evaluated in full; under `pareto` everything is.
+    raced = form.sampler not in ("auto", "set-gp") and form.objective == "score"
+    return Scope(
+        trials=form.trials,
+        confirm=form.confirm,
+        compared=tuple(settings.form.baselines),
+        racing=form.racing == "auto" and raced,
+        sampled=form.sampler in ("auto", "set-gp", "evolution", "tpe"),
+        discovery=discovery,
+        in_flight=form.in_flight,
+        seed=form.seed,
+    )
+
+
+def _question(
+    settings: Settings, suite: Suite, store: Store | None, parallel: float | None
+) -> Question:
+    form = settings.form
+    found = store.read(seen(settings.study)) if store else []
+    return Question(
+        space=space_of(settings),
+        suite=suite,
+        scope=scope_of(settings),
+        judges={
+            "search": _judges(settings, form.judge),
+            "held_out": _judges(settings, form.report_judge or form.judge),
+        },
+        limits=(form.max_tokens.proposer, form.max_tokens.aggregator),
+        contexts={name: model.context for name, model in settings.models.items()},
+        discoverer=form.search.discoverer if scope_of(settings).discovery else None,
+        slots={name: spec.max_concurrency for name, spec in settings.endpoints.items()},
+        endpoints={name: model.endpoint for name, model in settings.models.items()},
+        parallel=parallel,
+        paired_sd=_paired_sd(found, suite.weights),
+        seed=form.search.seed,
+        known=_known(found),
+        again=_judges(settings, form.judge) if form.report_judge else None,
+    )
+
+
+def _judges(settings: Settings, form: JudgeForm) -> Judges:
+    names = verdicts(settings, form)
+    own = form.kind == "self"
+
+    def judges(ensemble: Ensemble) -> Sequence[str]:
+        """Return who speaks, as `judges.panel` has it."""
+        if not own:
+            return names
+        took_part = {settings.models[model].family for model in ensemble.models}
+        outside = [n for n in names if settings.models[n].family not in took_part]
+        if len(outside) >= LEAST_OUTSIDE:
+            return outside
+        writer = settings.models[ensemble.aggregator.model].family
+        return [n for n in names if settings.models[n].family != writer]
+
+    return judges
+
+
+def _parallel(store: Store) -> float | None:
+    """Return how many requests were in flight on average while searches ran."""
+    usage, running = store.usage(), store.running()
+    if sum(u.calls for u in usage) < ENOUGH or running <= 0:
+        return None
+    return max(sum(u.seconds for u in usage) / running, 1.0)
+
+
+def _known(found: Sequence[Seen]) -> list[Outcome]:
+    """Return what was evaluated on the search items."""
+    closed = [one for one in found if one.evaluation.half == "search"]
+    return [_outcome(one) for one in closed if one.evaluation.state in ("COMPLETE", "PRUNED")]
+
+
+def _outcome(one: Seen) -> Outcome:
+    kept = one.evaluation
+    value = kept.value or 0.0
+    return Outcome(
+        kept.ensemble,
+        kept.origin,
+        "PRUNED" if kept.state == "PRUNED" else "COMPLETE",
+        Estimate(value, kept.low or 0.0, kept.high or 1.0, len(one.scores)),
+        one.scores,
+        kept.items,
+        kept.marked,
+        kept.value,
+    )
+
+
+def _paired_sd(found: Sequence[Seen], weights: Mapping[str, float]) -> float | None:
+    """Return the deviation between two ensembles on one item, weighed as the study does."""
+    halves: tuple[Split, Split] = ("held_out", "search")
+    for half in halves:
+        whole = [s for s in found if s.evaluation.half == half and len(s.scores) >= _FEW]
+        some = [s for s in whole if s.evaluation.state == "COMPLETE"][:_COMPARED]
+        pairs = [deviation(a.scores, b.scores, a.strata, weights) for a, b in _pairs(some)]
+        if pairs:
+            return fmean(pair.error * pair.items**0.5 for pair in pairs)
+    return None
+
+
+def _pairs(some: Sequence[Seen]) -> list[tuple[Seen, Seen]]:
+    return [(a, b) for a, b in combinations(some, 2) if a.scores.keys() == b.scores.keys()]

@@ -1,0 +1,66 @@
+"""What ends a search and what does not: a stop file, SIGTERM, an endpoint that comes back."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import MEMBERS, Pool, pool, prepare, query, run, settings, started
+
+TRIALS = 8
+STOPPED = 12.0  # seconds
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    with pool(tmp_path_factory.mktemp("pool") / "log.jsonl", time_scale=0.15) as found:
+        yield found
+
+
+def set_up(folder: Path, url: str) -> None:
+    search = {"trials": TRIALS, "layers": 1, "width": 3, "n": 2, "confirm": 1}
+    prepare(folder, settings(url, search=search), items=8)
+
+
+def test_a_stop_file_or_sigterm_stops_and_a_finished_study_costs_nothing(
+    served: Pool, tmp_path: Path
+) -> None:
+    set_up(tmp_path, served.url)
+    stop = tmp_path / "kumiawase.sqlite.stop"
+    with started(tmp_path, "search") as search:
+        search.until(lambda: "\ntrials" in f"\n{search.err}", "trials")
+        stop.touch()
+        by_file = search.end(STOPPED)
+    assert by_file.code == 130
+    assert f"{stop} is there" in by_file.err
+    assert query(tmp_path, "SELECT count(*) FROM trials WHERE state = 'RUNNING'") == [(0,)]
+    with started(tmp_path, "search") as search:
+        search.until(lambda: "\ntrials" in f"\n{search.err}", "trials")
+        search.signal(signal.SIGTERM)
+        by_signal = search.end(STOPPED)
+    assert by_signal.code == 130
+    assert f"{stop} was there before this search; removed" in by_signal.err
+    assert not stop.exists()
+    ends = [run(tmp_path, "search", "--json")]
+    calls = served.replies
+    ends += [run(tmp_path, "search", "--json") for _ in range(2)]
+    assert [end.code for end in ends] == [0, 0, 0]
+    assert served.replies == calls
+    assert ends[0].out == ends[1].out == ends[2].out
+    assert len(json.loads(ends[0].out)["rows"]) >= len(MEMBERS) + TRIALS
+
+
+def test_a_database_that_is_broken_ends_in_one_line_and_stays(tmp_path: Path) -> None:
+    set_up(tmp_path, "http://127.0.0.1:9/v1")
+    file = tmp_path / "kumiawase.sqlite"
+    broken = b"SQLite format 3\x00" + bytes(range(256)) * 64
+    file.write_bytes(broken)
+    found = run(tmp_path, "search")
+    assert found.code == 2
+    assert found.err.count("\n") == 1
+    assert f"{file}: cannot be used" in found.err
+    assert file.read_bytes() == broken

@@ -1,0 +1,46 @@
+"""The soak in small: five kills and a run among faults. `make soak` is the whole of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data.errors import ConfigError
+from kumiawase.rehearsal.faults import FAULTS, NIGHT, Faults
+from tests.soak import faults, kills
+from tests.soak.bars import Bar
+
+
+def missed(bars: list[Bar]) -> list[str]:
+    return [bar.line for bar in bars if not bar.met]
+
+
+def test_an_evaluation_among_all_faults_is_the_one_without(tmp_path: Path) -> None:
+    assert missed(faults.run(tmp_path, ensembles=3, items=16)) == []
+
+
+def test_five_kills_lose_nothing_and_pay_for_nothing_twice(tmp_path: Path) -> None:
+    assert missed(kills.play(tmp_path / "kills", kills=5, trials=1, items=12, pace=0.25)) == []
+
+
+def test_the_night_is_a_fifth_of_the_requests_and_every_fault() -> None:
+    assert set(NIGHT) == set(FAULTS)
+    assert sum(NIGHT.values()) == pytest.approx(0.2)
+
+
+def test_faults_are_read_and_one_models_own_come_first() -> None:
+    found = Faults.parse("night,hang=0.1,slow@sim/yokan-8b=1")
+    assert found.shares == {**NIGHT, "hang": 0.1}
+    drawn = found.drawer()
+    assert {drawn("sim/yokan-8b") for _ in range(20)} == {"slow"}
+    assert len({drawn("sim/dango-14b") for _ in range(500)}) > 5
+    assert {Faults.parse("").drawer()("a") for _ in range(50)} == {None}
+
+
+@pytest.mark.parametrize("text", ["nigth", "hang", "hang=2", "hang=-1", "hang=x", "a=0.6,429=0.6"])
+def test_faults_that_cannot_be_are_one_line(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Faults.parse(text)
+    assert str(caught.value).startswith(f"--faults {text}: ")
+    assert "\n" not in str(caught.value)
