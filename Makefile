@@ -11,7 +11,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # As an environment variable: a pip that always builds so ignores it, an older one needs it.
 PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: install rehearse test check bench bench-search lock
+.PHONY: install rehearse test check bench bench-search soak lock
 
 install: $(STAMP)
 	@:
@@ -34,6 +34,10 @@ bench: install
 # Finished runs are kept in .bench-search.jsonl; ARGS="--quick" runs a small part.
 bench-search: install
 	$(BIN)/python -m benchmarks.search $(ARGS)
+
+# Kills, faults and slow neighbours; half an hour. ARGS='faults kills' runs some of it.
+soak: install
+	$(BIN)/python -m tests.soak $(ARGS)
 
 # Written anew by hand after a change of pyproject.toml; ARGS=--upgrade moves every pin.
 lock:

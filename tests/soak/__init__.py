@@ -1,0 +1,1 @@
+"""What a night must survive, measured: `make soak`."""
