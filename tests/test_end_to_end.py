@@ -431,6 +431,39 @@ class GainShape(_Shape):
     gap: GapShape
 
 
+class ChosenShape(_Shape):
+    digest: Digest
+    search: float
+    held_out: float | None
+    expected_inflation: float
+    among: Count
+
+
+class OfferShape(_Shape):
+    digest: Digest
+    cost: float
+    times_cheaper: dict[str, float | None]
+
+
+class CheapestShape(OfferShape):
+    difference: float | None
+    ci: list[float] | None
+    times_cheaper_than_best: float | None
+
+
+class PointShape(_Shape):
+    digest: Digest
+    cost: float
+    score: float
+
+
+class ParetoShape(_Shape):
+    unit: str
+    front: list[PointShape]
+    best: OfferShape
+    cheapest: CheapestShape
+
+
 class Leaderboard(_Shape):
     study: str
     suite: SuiteShape
@@ -444,6 +477,8 @@ class Leaderboard(_Shape):
     own_family: list[object]
     scales: dict[str, object]
     mixed: list[str]
+    pareto: ParetoShape | None
+    chosen: ChosenShape | None
 
 
 @pytest.fixture(scope="module", params=["rehearsed", "searched"])
