@@ -81,7 +81,7 @@ def run(folder: Path, ensembles: int = 40, items: int | None = None) -> list[Bar
     return [
         Bar("faults: exit code", wrong.code, 0, 0),
         Bar("faults: kinds that hit, of those there are", len(hit), None, _kinds(len(wrong.log))),
-        Bar("faults: share of the requests hit", hit.total() / len(wrong.log), None, 0.15),
+        Bar("faults: share of the requests hit", hit.total() / len(wrong.log), None, 0.1),
         Bar("faults: ensembles evaluated and ranked", len(whole), ensembles, ensembles),
         Bar("faults: answered requests paid twice", _twice(answered), 0),
         Bar("faults: requests sent / needed", len(wrong.log) / len(asked), 1.5),
