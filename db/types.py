@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -40,19 +41,23 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+Processor = Callable[[str | None], str | None]
+
+
 class Verbatim(TypeDecorator[str]):
     """Text that comes back exactly as it was given."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    # Not `process_bind_param`: through its wrappers eight texts a reply cost a tenth of a commit.
+    def bind_processor(self, dialect: Dialect) -> Processor:  # noqa: ARG002 - the same in all
         """Escape what the database would refuse."""
-        return None if value is None else encode(value)
+        return lambda value: None if value is None else encode(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002
         """Undo the escape."""
-        return None if value is None else decode(value)
+        return lambda value: None if value is None else decode(value)
 
 
 class Json(TypeDecorator[Any]):
