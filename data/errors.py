@@ -74,9 +74,11 @@ class RequestError(KumiawaseError):
         outcome: The word the ledger keeps for it.
         retry_after: Seconds the server asked to be left alone, when it said so.
         usage: Prompt and completion tokens that were counted although nothing usable came.
+        model: The member of an ensemble that was asked; None where another was.
     """
 
     outcome: ClassVar[str] = "failed"
+    model: str | None = None
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ says where we follow the reference implementation and where not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -209,6 +209,15 @@ class Engine:
                 return with_tools(request, course.native, course.tools)
             return request
 
+        try:
+            return await self._heard(build, texts)
+        except RequestError as error:
+            error.model = agent.model
+            raise
+
+    async def _heard(
+        self, build: Callable[[Sequence[str]], Request], texts: Sequence[str]
+    ) -> _Heard:
         if self._fitter is None:
             fitted = Fitted(build(texts))
             return _Heard(await self._completer.complete(fitted.request), fitted, prompt_cut=False)

@@ -19,6 +19,7 @@ from optimizer.evaluation import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.random import Random, nearest
 from optimizer.sampler import EnsembleSampler, carry, suggest, tried, uniform
+from optimizer.silence import OFFERED, Silence, without
 from optimizer.space import Space
 
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class Asker:
         self._repeated: Ensemble | None = None  # what the last trial had, if it was seen before
         self._picked: Ensemble | None = None  # for the trial that is being asked
         self._open: dict[int, optuna.Trial] = {}  # asked and not told
+        self._silence = Silence()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="optuna")
         study.sampler = EnsembleSampler(space, self._proposed, sample or uniform(seed))
 
@@ -106,6 +108,7 @@ class Asker:
 
     async def tell(self, trial: optuna.Trial, outcome: Outcome) -> None:
         """Close a trial: with its value, PRUNED where it is not to be trusted, else FAIL."""
+        self._silence.tell(outcome)
         await self._in_thread(lambda: self._tell(trial, outcome))
 
     def close(self) -> None:
@@ -146,16 +149,19 @@ class Asker:
     async def _pick(self, origin: str) -> tuple[Ensemble | None, str]:
         """Return what somebody proposes and its origin; nothing where Optuna's sampler draws."""
         archive = self._archive
+        silent = self._silence.models(archive.asked)
+        k = OFFERED if silent else 1
         if self._repeated is not None:
             near = nearest(self._repeated, archive, self._space, self._seed)
             if near is not None:
                 return near, origin
         for proposer in self._proposers if self._repeated is None else ():
-            for found in await proposer.propose(archive, 1):
+            for found in without(silent, await proposer.propose(archive, k)):
                 return found, "discovery" if found.digest in archive.inbox else proposer.name
         if self._sampled and self._repeated is None:
             return None, origin
-        drawn = await self._random.propose(archive, 1)
+        drawn = await self._random.propose(archive, k)
+        drawn = without(silent, drawn) or drawn  # where nobody answers, as ever
         self.exhausted = not drawn
         return (drawn[0] if drawn else None), self._random.name
 

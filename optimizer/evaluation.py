@@ -7,7 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypedDict
 
 from data.digest import digest
 from data.errors import RequestError
@@ -44,6 +44,7 @@ class Outcome:
         value: What the sampler is told: the estimate, or for a pruned ensemble the incumbent's
             value plus the paired difference.
         usd, seconds: Means over the answers.
+        silent: Members that left a request unanswered for good.
     """
 
     ensemble: Ensemble
@@ -56,6 +57,7 @@ class Outcome:
     value: float | None
     usd: float = 0.0
     seconds: float = 0.0
+    silent: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, record: Evaluation, results: Sequence[Result]) -> Outcome:
@@ -102,6 +104,7 @@ class _Progress:
 
     results: dict[str, Result] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)  # judged by somebody else
+    silent: set[str] = field(default_factory=set)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -134,7 +137,12 @@ def item_shares(suite: Suite, half: Split) -> dict[str, float]:
     return {i.id: suite.weights[i.category] / counts[i.category] / total for i in items}
 
 
-def _costs(results: Collection[Result]) -> dict[str, float]:
+class _Costs(TypedDict):
+    usd: float
+    seconds: float
+
+
+def _costs(results: Collection[Result]) -> _Costs:
     number = max(len(results), 1)
     usd, seconds = (sum(getattr(r.answer, k) for r in results) for k in ("usd", "seconds"))
     return {"usd": usd / number, "seconds": seconds / number}
@@ -310,7 +318,9 @@ class Evaluator:
         try:
             answer = known or await self._engine.answer(ensemble, Conversation.of(item))
             scores = await self._judge.score(item, answer)
-        except RequestError:
+        except RequestError as error:
+            if error.model is not None:
+                progress.silent.add(error.model)
             return  # the item stays without a result; the ledger holds the reason
         progress.results[item.id] = await self._store.add(record.id, item, answer, scores)
         self.answered += 1
@@ -337,6 +347,7 @@ class Evaluator:
             marked=progress.marked,
             value=value,
             **_costs(progress.results.values()),
+            silent=frozenset(progress.silent),
         )
 
     async def _close(self, record: Evaluation, outcome: Outcome) -> None:

@@ -23,6 +23,7 @@ _Floats = NDArray[np.float64]
 FEWEST = 8  # ensembles with proposers below which nothing can be told apart
 RESAMPLES = 400
 _STRENGTHS: tuple[float, ...] = tuple(10.0 ** (power / 2) for power in range(-4, 7))
+_NOTHING = 1e-12  # a variance below it is rounding
 _PAIRS = 2.0  # how much harder the effect of a pair is shrunk than that of a model
 
 
@@ -272,7 +273,7 @@ def _explained(design: _Design, values: _Floats, mass: _Floats, strength: float)
     middle = float(mass @ values) / float(mass.sum())
     spread = float(mass @ np.square(values - middle))
     error = float(mass @ np.square(_left_out(design, values, mass, strength)))
-    return 1 - error / spread if spread else 0.0
+    return 1 - error / spread if spread > _NOTHING * float(mass.sum()) else 0.0
 
 
 def _resampled(

@@ -28,6 +28,7 @@ from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.random import Random, Sometimes
 from optimizer.proposers.set_gp import EXPLORED, SetGP
 from optimizer.search import STALLED
+from optimizer.silence import SILENT
 from optimizer.space import Space
 from tests.support import rows
 from tests.support.completers import Reply
@@ -626,3 +627,19 @@ async def test_failures_count_only_while_nothing_is_answered(tmp_path: Path) -> 
             await lab.search(trials=30, in_flight=1).run()
         runs = "".join("F" if state == "FAIL" else "." for _, state, _, _ in lab.trials())
         assert max(map(len, runs.split("."))) > STALLED
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+async def test_one_dead_model_ends_no_search(tmp_path: Path, in_flight: int) -> None:
+    def says(request: Request) -> Reply:
+        return ServerFailedError("502") if request.model == "c" else echo(request)
+
+    with Lab(tmp_path, models=Models(says), asked=suite(2, 4), space=WIDE) as lab:
+        set_gp = surrogate(lab)
+        proposers = shipped(lab, set_gp)
+        search = lab.search(
+            trials=12, in_flight=in_flight, proposers=proposers, recommend=set_gp.recommend
+        )
+        assert await search.run() == "done"
+        assert lab.archive.tried == 12
+        assert 0 < lab.states()["FAIL"] < 3 * SILENT

@@ -128,8 +128,11 @@ def relative(rows: Floats, shares: Floats) -> tuple[Floats, Floats]:
     weights = seen * shares
     weights /= weights.sum(1, keepdims=True)
     whole = rows[seen.mean(1) >= 0.95]
-    difficulty = np.nanmean(whole if len(whole) else rows, axis=0)
-    difficulty = np.where(np.isfinite(difficulty), difficulty, np.nanmean(rows))
+    base = whole if len(whole) else rows
+    known = np.isfinite(base)
+    sums = np.where(known, base, 0.0).sum(axis=0)
+    means = sums / np.maximum(known.sum(axis=0), 1)
+    difficulty = np.where(known.any(axis=0), means, np.nanmean(rows))
     gaps = np.where(seen, rows - difficulty, 0.0)
     values: Floats = (gaps * weights).sum(1)
     residuals = np.where(seen, gaps - values[:, None], 0.0)
