@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -31,6 +32,8 @@ from kumiawase.wiring import Session, open_session
 from optimizer.budget import Budget
 from optimizer.events import PhaseStarted
 from optimizer.search import End
+
+T = TypeVar("T")
 
 HEARTBEAT = 30.0
 LOOK = 1.0  # seconds between two looks for the stop file
@@ -113,12 +116,36 @@ async def _search(
     finally:
         for task in beside_it:
             task.cancel()
-        await asyncio.gather(*beside_it, return_exceptions=True)
+        for fault in await asyncio.gather(*beside_it, return_exceptions=True):
+            if isinstance(fault, Exception):
+                _say(f"beside the search: {type(fault).__name__}: {fault}")
         if tally.calls:
             await note_health()
             await store.heartbeat(worker, finished=True)
         else:  # else each look at a finished study would change its leaderboard
             await store.dismiss(worker)
+
+
+async def _aside(work: Callable[[], T]) -> T:
+    """Run in a daemon thread: the end of a search does not wait for it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def tell(how: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if done.done() else how())
+
+    def body() -> None:
+        try:
+            found = work()
+        except Exception as error:  # noqa: BLE001 - handed on
+            fault = error
+            tell(lambda: done.set_exception(fault))
+        else:
+            tell(lambda: done.set_result(found))
+
+    threading.Thread(target=body, daemon=True).start()
+    return await done
 
 
 class _Pace:
@@ -158,8 +185,8 @@ async def _expect(settings: Settings, session: Session, pace: _Pace) -> None:
 
     async def expect(parallel: float | None) -> None:
         nonlocal note
-        found = await asyncio.to_thread(
-            forecasting.forecast, settings, session.suite, store, parallel
+        found = await _aside(
+            lambda: forecasting.forecast(settings, session.suite, store, parallel)
         )
         note = expected.kept(settings, found)
         await store.note(settings.study, expected.NOTE, note)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
+from db.studies import MOST_RETRIES
 from moa.ensemble import Ensemble
 from optimizer.evaluation import Outcome
 
@@ -19,16 +21,19 @@ class Archive:
     def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
         self._outcomes: dict[str, Outcome] = {}
         self._pending: dict[str, Ensemble] = {}
+        self._failed: Counter[str] = Counter()
         self.asked = 0
         self.inbox: dict[str, Ensemble] = {}
         for outcome in outcomes:
             self.add(outcome)
 
     def add(self, outcome: Outcome) -> None:
-        """Keep an outcome; a failed one is forgotten, for it may be tried again."""
-        self._pending.pop(outcome.ensemble.digest, None)
+        """Keep an outcome; a failed one is forgotten, for it may be tried again a few times."""
+        digest = outcome.ensemble.digest
+        self._pending.pop(digest, None)
+        self._failed[digest] += outcome.state == "FAILED"
         if outcome.state != "FAILED":
-            self._outcomes[outcome.ensemble.digest] = outcome
+            self._outcomes[digest] = outcome
 
     def clear(self) -> None:
         """Forget everything: the judge has become another."""
@@ -51,8 +56,9 @@ class Archive:
         return len(self._outcomes)
 
     def taken(self, digest: str) -> bool:
-        """Tell whether an ensemble was evaluated or is in flight."""
-        return digest in self._outcomes or digest in self._pending
+        """Tell whether an ensemble was evaluated, is in flight, or failed too often."""
+        known = digest in self._outcomes or digest in self._pending
+        return known or self._failed[digest] > MOST_RETRIES
 
     @property
     def pending(self) -> list[Ensemble]:
@@ -63,6 +69,7 @@ class Archive:
         """Return a copy as of now, for a thread that reads while the search goes on."""
         copy = Archive()
         copy._outcomes, copy._pending = dict(self._outcomes), dict(self._pending)
+        copy._failed = self._failed.copy()
         copy.asked, copy.inbox = self.asked, dict(self.inbox)
         return copy
 

@@ -36,7 +36,8 @@ End = Literal["done", "budget", "exhausted"]
 
 DISCOVER_AFTER = 5  # trials closed between two discovery turns
 PROPOSALS = 4  # ensembles asked of one turn
-STALLED = 8  # evaluations in a row that failed
+STALLED = 8  # evaluations in a row that failed without an answer between, and
+IN_VAIN = 64  # with some answers, but never enough of them
 IN_FULL = frozenset({"audition", "set-gp"})  # near the incumbent, few items cannot tell
 
 
@@ -130,6 +131,7 @@ class Search:
         self._discovering: asyncio.Task[None] | None = None
         self._closed = 0
         self._failures = 0
+        self._in_vain = 0
         self._lacking: dict[str, tuple[str, Ensemble]] = {}  # baselines not evaluated so far
 
     async def run(self) -> End:
@@ -270,14 +272,14 @@ class Search:
         return self._archive.incumbent
 
     async def _after(self, outcome: Outcome) -> None:
-        if self._patience.news() or outcome.state != "FAILED":
-            self._failures = 0  # something answers: one dead model ends no search
-        self._failures += outcome.state == "FAILED"
+        failed, news = outcome.state == "FAILED", self._patience.news()
+        # Something answers: one dead model ends no search, one that never answers enough does.
+        self._failures = self._failures + 1 if failed and not news else int(failed)
+        self._in_vain = self._in_vain + news if failed else 0
+        if self._in_vain >= IN_VAIN:
+            raise _stalled(IN_VAIN)
         if self._failures >= STALLED and not await self._patience.wait():
-            raise StalledError(
-                f"{STALLED} evaluations in a row found too few answers; `kumiawase status` says"
-                " which endpoint fails; run the same command again when it is back"
-            )
+            raise _stalled(STALLED)
         self._closed += 1
         idle = self._discovering is None or self._discovering.done()
         if self._discovering is not None and idle:
@@ -309,6 +311,13 @@ class Search:
         if self._discovering is not None:
             self._discovering.cancel()
             await asyncio.gather(self._discovering, return_exceptions=True)
+
+
+def _stalled(number: int) -> StalledError:
+    return StalledError(
+        f"{number} evaluations in a row found too few answers; `kumiawase status` says"
+        " which endpoint fails; run the same command again when it is back"
+    )
 
 
 def _by_score(archive: Archive) -> list[Outcome]:

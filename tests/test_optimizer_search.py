@@ -13,6 +13,7 @@ import pytest
 
 from data.errors import EndpointError, ServerFailedError
 from data.suites import Item
+from db.studies import MOST_RETRIES
 from endpoints.request import Request
 from judges.statistics import Estimate
 from moa.answer import Answer
@@ -27,7 +28,7 @@ from optimizer.proposers.audition import Audition
 from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.random import Random, Sometimes
 from optimizer.proposers.set_gp import EXPLORED, SetGP
-from optimizer.search import STALLED
+from optimizer.search import IN_VAIN, STALLED
 from optimizer.silence import SILENT
 from optimizer.space import Space
 from tests.support import rows
@@ -643,3 +644,17 @@ async def test_one_dead_model_ends_no_search(tmp_path: Path, in_flight: int) -> 
         assert await search.run() == "done"
         assert lab.archive.tried == 12
         assert 0 < lab.states()["FAIL"] < 3 * SILENT
+
+
+async def test_ensembles_that_never_answer_enough_end_the_search(tmp_path: Path) -> None:
+    def says(request: Request) -> Reply:
+        reads = request.messages[0]["role"] == "system"
+        half = sum(map(ord, str(request.messages[-1]["content"]))) % 2
+        return ServerFailedError("502") if reads and half else echo(request)
+
+    with Lab(tmp_path, models=Models(says), asked=suite(2, 4), space=WIDE) as lab:
+        search = lab.search(trials=200, in_flight=8)
+        with pytest.raises(StalledError, match=f"{IN_VAIN} evaluations in a row"):
+            await search.run()
+        failed = Counter(d for _, state, d, _ in lab.trials() if state == "FAIL")
+        assert max(failed.values()) <= 1 + MOST_RETRIES
