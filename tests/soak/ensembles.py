@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import resource
 import sys
 import time
 from dataclasses import dataclass, field
@@ -86,14 +87,16 @@ async def evaluate(folder: Path, number: int, observer: Pauses) -> list[Outcome]
 
 
 def main(folder: str, number: str) -> None:
-    """Evaluate and print, by digest: state, mean, whether it can be ranked; and the pauses."""
+    """Evaluate and print, by digest: state, mean, whether it can be ranked; pauses, memory."""
     pauses = Pauses()
     outcomes = asyncio.run(evaluate(Path(folder), int(number), pauses))
     found = {
         one.ensemble.digest: [one.state, one.value, one.ranked, len(one.scores), one.items]
         for one in outcomes
     }
-    json.dump({"outcomes": found, "pauses": pauses.heard}, sys.stdout)
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    written = {"outcomes": found, "pauses": pauses.heard, "megabytes": largest}
+    json.dump(written, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import json
-import resource
 import subprocess
 import sys
 from collections import Counter
@@ -61,9 +60,10 @@ def play(folder: Path, ensembles: int, faults: str, items: int | None = None) ->
             stdout=subprocess.PIPE,
             check=False,
         )
-        found = json.loads(done.stdout or b'{"outcomes": {}, "pauses": []}')
-        largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        return Played(done.returncode, found["outcomes"], found["pauses"], served.served, largest)
+        nothing = b'{"outcomes": {}, "pauses": [], "megabytes": 0}'
+        return Played(
+            code=done.returncode, log=served.served, **json.loads(done.stdout or nothing)
+        )
 
 
 def run(folder: Path, ensembles: int = 40, items: int | None = None) -> list[Bar]:
