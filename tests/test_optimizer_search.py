@@ -21,7 +21,7 @@ from moa.ensemble import Ensemble, single
 from optimizer.archive import Archive
 from optimizer.budget import Amount, Budget, Limits
 from optimizer.confirmation import StalledError
-from optimizer.evaluation import item_shares
+from optimizer.evaluation import Outcome, item_shares
 from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
 from optimizer.proposers import Proposer
 from optimizer.proposers.audition import Audition
@@ -656,5 +656,15 @@ async def test_ensembles_that_never_answer_enough_end_the_search(tmp_path: Path)
         search = lab.search(trials=200, in_flight=8)
         with pytest.raises(StalledError, match=f"{IN_VAIN} evaluations in a row"):
             await search.run()
-        failed = Counter(d for _, state, d, _ in lab.trials() if state == "FAIL")
-        assert max(failed.values()) <= 1 + MOST_RETRIES
+
+
+def test_an_ensemble_is_retried_a_bounded_number_of_times() -> None:
+    archive, ensemble = Archive(), single("a", 0.0)
+    failed = Outcome(ensemble, "set-gp", "FAILED", None, {}, 4, 0, None)
+    taken = []
+    for _ in range(MOST_RETRIES + 1):
+        archive.begin(ensemble)
+        archive.add(failed)
+        taken.append(archive.taken(ensemble.digest))
+    assert taken == [False] * MOST_RETRIES + [True]
+    assert not archive.pending
