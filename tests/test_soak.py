@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from data.errors import ConfigError
 from kumiawase.rehearsal.faults import FAULTS, NIGHT, Faults
 from tests.soak import faults, kills
 from tests.soak.bars import Bar
+from tests.support.program import ROOT
 
 
 def missed(bars: list[Bar]) -> list[str]:
@@ -18,6 +21,18 @@ def missed(bars: list[Bar]) -> list[str]:
 
 def test_an_evaluation_among_all_faults_is_the_one_without(tmp_path: Path) -> None:
     assert missed(faults.run(tmp_path, ensembles=3, items=16)) == []
+
+
+def test_the_memory_of_whoever_started_the_soak_is_not_counted() -> None:
+    ask = "from tests.soak.ensembles import largest; print(largest())"
+    run = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {ask!r}])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"held = b'k' * 2**29; {run}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert 10 < float(done.stdout) < 2**9
 
 
 def test_five_kills_lose_nothing_and_pay_for_nothing_twice(tmp_path: Path) -> None:
