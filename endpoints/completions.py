@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from data.digest import digest
 from data.errors import (
@@ -24,12 +25,14 @@ from data.observer import Observer
 from endpoints import ledger
 from endpoints.breaker import FIRST_PROBE
 from endpoints.dialects.wire import held_to
-from endpoints.endpoint import Endpoint
 from endpoints.rent import Rent
 from endpoints.reply import Reply
 from endpoints.request import Attempt, Completion, CompletionStore, Meter, Request
 from endpoints.scheduler import EndpointQueue, Slot
 from endpoints.specs import EndpointSpec, ModelSpec
+
+if TYPE_CHECKING:  # openai is loaded by whoever asks a server, by nobody who reads
+    from endpoints.endpoint import Endpoint
 
 ATTEMPTS = 6  # of one request in all, and of these
 POOR_ATTEMPTS = 4  # may end without a text that is whole, and

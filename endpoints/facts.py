@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from data.errors import MalformedReplyError, RejectedError, RequestError, TransientError
 from endpoints import listing
 from endpoints.dialects import words
-from endpoints.endpoint import Endpoint
 from endpoints.ledger import CHARACTERS_PER_TOKEN
 from endpoints.specs import ModelSpec
+
+if TYPE_CHECKING:  # openai is loaded by whoever asks a server, by nobody who reads
+    from endpoints.endpoint import Endpoint
 
 SURVEY_SECONDS = 5.0
 SAMPLE = "東京は日本の首都です。"  # no tokenizer makes one token of it, none more than its bytes

@@ -14,12 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.errors import ConfigError, RequestError
 from data.observer import Observer
-from endpoints.endpoint import Endpoint
 from endpoints.facts import PromptFacts, server_count
 from endpoints.specs import ModelSpec
+
+if TYPE_CHECKING:  # openai is loaded by whoever asks a server, by nobody who reads
+    from endpoints.endpoint import Endpoint
 
 PER_MESSAGE = 8  # tokens that a chat template writes around a message, at most, and
 PER_PROMPT = 32  # once a prompt: roles, dates, a system text of its own

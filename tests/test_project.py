@@ -171,18 +171,29 @@ def test_what_is_imported_is_declared(pyproject: dict[str, Any], packages: list[
     assert undeclared == set()
 
 
-def test_help_imports_nothing_heavy() -> None:
+def loaded(*arguments: str) -> tuple[int, set[str]]:
+    """Return the exit code of a command and the heavy modules it loaded."""
     program = (
         "import sys\n"
         "from kumiawase.cli import main\n"
-        "sys.argv = ['kumiawase', '--help']\n"
+        f"sys.argv = ['kumiawase', *{arguments!r}]\n"
         "try:\n    main()\n"
         "finally:\n    print(*sys.modules, file=sys.stderr)\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
+    return run.returncode, HEAVY & set(run.stderr.split())
 
-    assert run.returncode == 0, run.stderr
-    assert "search" in run.stdout
-    assert {module for module in run.stderr.split() if module in HEAVY} == set()
+
+def test_help_imports_nothing_heavy() -> None:
+    assert loaded("--help") == (0, set())
+
+
+@pytest.mark.parametrize("verb", ["leaderboard", "status", "show", "roles"])
+def test_whoever_only_reads_does_not_wait_for_openai(verb: str, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'none.sqlite'}"
+    code, heavy = loaded(verb, "--storage", storage, "--study", "nobody")
+    assert code == 2
+    assert "sqlalchemy" in heavy
+    assert not heavy & {"openai", "optuna"}
