@@ -15,10 +15,12 @@ from pathlib import Path
 
 from data.suites import load_suite
 from db.store import Store
+from db.studies import MOST_RETRIES
 from endpoints.completions import EndpointPaused
 from endpoints.tokens import Tokens
 from kumiawase import settings, wiring
 from kumiawase.knowledge import facts_of
+from kumiawase.rehearsal.faults import SPELL
 from moa import prompts
 from moa.ensemble import Ensemble
 from moa.fitting import Fitter
@@ -77,8 +79,14 @@ async def evaluate(folder: Path, number: int, observer: Pauses) -> list[Outcome]
             slots = asyncio.Semaphore(IN_FLIGHT)
 
             async def one(ensemble: Ensemble) -> Outcome:
-                async with slots:
-                    return await evaluator.evaluate(ensemble, "listed")
+                tried = 0
+                while True:  # as often as a search does, when the model that was away is back
+                    async with slots:
+                        outcome = await evaluator.evaluate(ensemble, "listed")
+                    tried += 1
+                    if outcome.state != "FAILED" or tried > MOST_RETRIES:
+                        return outcome
+                    await asyncio.sleep(SPELL)
 
             return await asyncio.gather(*map(one, ensembles))
         finally:
