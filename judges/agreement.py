@@ -56,7 +56,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class Consistency:
     """One judge over the pairs of answers it saw in both orders.
 
     Attributes:
@@ -150,7 +150,7 @@ def preferences(
     return Preferences(verdicts["same"], verdicts["opposed"], verdicts["half"])
 
 
-def orders(duels: Iterable[Duel]) -> Orders:
+def consistency(duels: Iterable[Duel]) -> Consistency:
     """Return how often a judge says the same of two answers in both orders.
 
     Verdicts of one order are averaged where there are several; pairs seen in one order only are
@@ -167,7 +167,7 @@ def orders(duels: Iterable[Duel]) -> Orders:
             turned = _sign(sum(back), len(back) / 2)
             verdict = _verdict(forth, -turned)
             verdicts["first" if verdict == "opposed" and forth > 0 else verdict] += 1
-    return Orders(verdicts["same"], verdicts["first"], verdicts["opposed"], verdicts["half"])
+    return Consistency(verdicts["same"], verdicts["first"], verdicts["opposed"], verdicts["half"])
 
 
 def _marks(values: Iterable[float]) -> list[float]:

@@ -41,10 +41,12 @@ class CommonScale:
     Attributes:
         lines: Judge → its line.
         answers: How many answers it was fitted on.
+        away: Judges that gave too few marks for a line, for their endpoint failed.
     """
 
     lines: Mapping[str, Line]
     answers: int
+    away: tuple[str, ...] = ()
 
     def read(self, judge: str, mark: float) -> float:
         """Return a mark of 0..1 on the common scale, 0..1; never falls as the mark rises."""
@@ -55,13 +57,13 @@ class CommonScale:
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON; `from_json` reads it back to the last digit."""
         lines = {name: asdict(line) for name, line in sorted(self.lines.items())}
-        return {"answers": self.answers, "judges": lines}
+        return {"answers": self.answers, "judges": lines, "away": list(self.away)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return what `to_json` wrote."""
         lines = {name: Line(**line) for name, line in value["judges"].items()}
-        return cls(lines, value["answers"])
+        return cls(lines, value["answers"], tuple(value["away"]))
 
 
 def fit(answers: Sequence[Mapping[str, float]], families: Mapping[str, str]) -> CommonScale:

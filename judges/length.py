@@ -1,4 +1,4 @@
-"""What a judge gives for length alone, and scores without it.
+"""What a judge gives for length alone.
 
 The slope is that of the score over the binary logarithm of the answer's length in characters,
 items and models held fixed: neither items that need long answers nor models that are better and
@@ -39,33 +39,31 @@ class ScoredAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class LengthEffect:
-    """What length is worth.
+class Slope:
+    """What a doubling of the length goes with, in the score's unit.
 
     Attributes:
-        slope, low, high: Score per doubling of the length, in the score's unit, with the 95 %
-            interval over items.
-        adjusted: Model → mean score with the length term at its mean.
+        value, low, high: With the 95 % interval over items.
         answers: Scored answers of at least one character.
         items: Those with lengths that items and models do not explain, on which it rests.
     """
 
-    slope: float
+    value: float
     low: float
     high: float
-    adjusted: dict[str, float]
     answers: int
     items: int
+
+    @property
+    def significant(self) -> bool:
+        """Whether it is more than chance."""
+        return not self.low <= 0 <= self.high
 
 
 def length_effect(
     answers: Sequence[ScoredAnswer], *, resamples: int = RESAMPLES, seed: int = 0
-) -> LengthEffect | None:
-    """Return the worth of length, or None where items and models explain all lengths.
-
-    The adjusted score of a model is its mean score less the slope times how many doublings its
-    answers are, on average, longer than all answers to the same items.
-    """
+) -> Slope | None:
+    """Return what a doubling goes with, or None where items and models explain all lengths."""
     sized = [answer for answer in answers if answer.length > 0]
     if not sized:
         return None
@@ -75,43 +73,54 @@ def length_effect(
     )
     size = np.log2([answer.length for answer in sized])
     score = np.array([answer.score for answer in sized], dtype=np.float64)
+    return length_slope(size, score, item, model, resamples=resamples, seed=seed)
+
+
+def length_slope(
+    size: _Floats,
+    score: _Floats,
+    item: _Indices,
+    model: _Indices,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Slope | None:
+    """Return what a doubling goes with, or None where items and models explain all lengths.
+
+    Args:
+        size: Binary logarithm of the length, an answer each.
+        score: In any unit.
+        item: What it answers, from 0 on without a gap.
+        model: Who gave it, likewise.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+    """
     x, y = (_residuals(values, item, model) for values in (size, score))
     products, squares = (np.bincount(item, x * each) for each in (y, x))
     telling = squares > _STILL
     if not telling.any():
         return None
     products, squares = products[telling], squares[telling]
-    slope = float(products.sum() / squares.sum())
+    value = float(products.sum() / squares.sum())
     weights = cluster_weights(len(squares), resamples, seed)
     draws = (weights @ products) / (weights @ squares)
-    low, high = interval(np.array(slope), draws, len(squares))
-    adjusted = _adjusted(answers, sized, slope * _within(size, item))
-    return LengthEffect(slope, float(low), float(high), adjusted, len(sized), len(squares))
+    low, high = interval(np.array(value), draws, len(squares))
+    return Slope(value, float(low), float(high), len(size), len(squares))
 
 
-def _within(values: _Floats, item: _Indices) -> _Floats:
-    """Return what values are above the mean of their item."""
+def within(values: _Floats, item: _Indices) -> _Floats:
+    """Return what values are above the mean of their item, in which each answer counts."""
     return values - (np.bincount(item, values) / np.bincount(item))[item]
 
 
 def _residuals(values: _Floats, item: _Indices, model: _Indices) -> _Floats:
     """Return what items and models leave unexplained, by least squares."""
+    if model.max() > item.max():  # what is solved is as large as the second of them
+        item, model = model, item
     answers = np.zeros((item.max() + 1, model.max() + 1))
     np.add.at(answers, (item, model), 1.0)
     shares = answers / answers.sum(axis=1, keepdims=True)
-    left = _within(values, item)
+    left = within(values, item)
     normal = np.diag(answers.sum(axis=0)) - answers.T @ shares
     effects = np.linalg.lstsq(normal, np.bincount(model, left))[0]
-    return left - _within(effects[model], item)
-
-
-def _adjusted(
-    answers: Sequence[ScoredAnswer], sized: Sequence[ScoredAnswer], gained: _Floats
-) -> dict[str, float]:
-    sums: dict[str, list[float]] = {}
-    for answer in answers:
-        sums.setdefault(answer.model, []).append(answer.score)
-    bonus = dict.fromkeys(sums, 0.0)
-    for answer, gain in zip(sized, gained.tolist(), strict=True):
-        bonus[answer.model] += gain
-    return {name: (sum(own) - bonus[name]) / len(own) for name, own in sorted(sums.items())}
+    return left - within(effects[model], item)

@@ -41,7 +41,7 @@ _WRITTEN = {steps: written for written, steps in PREFERENCES.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class PositionBias:
     """How far a judge's verdicts depended on the order of the answers.
 
     Attributes:
@@ -56,7 +56,7 @@ class Orders:
     position: float | None
 
     @classmethod
-    def of(cls, scores: Iterable[Sequence[Score]]) -> Orders:
+    def of(cls, scores: Iterable[Sequence[Score]]) -> PositionBias:
         """Read them off kept scores, one sequence an item; items judged otherwise are left out."""
         pairs = [pair for item in scores for pair in _in_both_orders(item)]
         apart = [first - second for first, second in pairs]

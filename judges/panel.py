@@ -10,8 +10,9 @@ by another digest: what it scored so far is compared with nothing that comes aft
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Protocol
 
@@ -20,12 +21,13 @@ from data.errors import ConfigError, RequestError
 from data.suites.item import Item
 from endpoints.specs import ModelSpec
 from judges.asking import together
-from judges.common_scale import CommonScale, fit
+from judges.common_scale import ENOUGH, CommonScale, fit
 from judges.score import Judge, Score
 from moa.answer import Answer
 
 MOST_MEMBERS = 3
 LEAST_OUTSIDE = 2  # judges of families that took no part, for the others to keep silent
+AWAY = 8  # answers in a row that a model of the pool left unjudged, for it to be done without
 
 
 class Member(Judge, Protocol):
@@ -36,11 +38,15 @@ class Member(Judge, Protocol):
         """The family of its model."""
 
 
+_Found = tuple[Score, RequestError | None]
+
+
 class PanelJudge:
     """The mean of its members, each family weighing the same.
 
     Attributes:
         families: Member → its family.
+        unheard: Member → answers in a row that its endpoint failed to judge, before the scale.
         scale: What puts its members' marks on one scale, once `freeze` was called.
     """
 
@@ -66,6 +72,7 @@ class PanelJudge:
         self.families = {member.name: member.family for member in members}
         self.name = "self" if exclude_own_family else "panel"
         self.scale: CommonScale | None = None
+        self.unheard: Counter[str] = Counter()
         silent = {"families": dict(families)} if exclude_own_family else {}
         self._raw = digest(
             {
@@ -81,12 +88,22 @@ class PanelJudge:
         return digest([self._raw, self.scale.to_json()]) if self.scale else self._raw
 
     def fitted(self, answers: Sequence[Sequence[Score]]) -> CommonScale:
-        """Return the scale that answers tell of, each given by its scores as `score` says them."""
+        """Return the scale that answers tell of, each given by its scores as `score` says them.
+
+        Members that are away and gave too few marks have no line in it: they judge nothing more.
+        """
         marks = [
             {s.judge: s.value for s in scores if s.judge in self.families and s.value is not None}
             for scores in answers
         ]
-        return fit(marks, self.families)
+        given = Counter(judge for seen in marks for judge in seen)
+        heard = {
+            name: family
+            for name, family in self.families.items()
+            if given[name] >= ENOUGH or not self._away(name)
+        }
+        scale = fit([{n: mark for n, mark in seen.items() if n in heard} for seen in marks], heard)
+        return replace(scale, away=tuple(sorted(self.families.keys() - heard.keys())))
 
     def freeze(self, scale: CommonScale) -> None:
         """Read the members' marks on this scale from here on."""
@@ -97,18 +114,22 @@ class PanelJudge:
 
         It counts when at least half of the members asked gave a verdict. Before the scale is
         frozen no member's endpoint may fail: a judge that missed the answers it is fitted on
-        would stay unscaled for good, among marks that it had no part in.
+        would stay unscaled for good, among marks that it had no part in. But where a pool judges
+        itself one dead model must end no search: who left so many answers in a row unjudged is
+        done without, and where the scale has no line for it, for good.
 
         Raises:
             RequestError: An endpoint failed, and too few gave a verdict or no scale is frozen.
             BudgetSpentError: A verdict could not be paid.
             UserError: Only the user can mend what is wrong.
         """
-        asked = self._eligible(answer)
+        asked: Sequence[Member] = self._eligible(answer)
         if not asked:
             family = self._family(answer.aggregator)
             return (Score.unscored(self.name, f"no judge outside the family {family}"),)
-        found = await together(_first(member, item, answer) for member in asked)
+        found: Sequence[_Found] = await together(_first(member, item, answer) for member in asked)
+        if self._unscaled:
+            asked, found = self._without_away(asked, found)
         scores = [score for score, _ in found]
         pooled = self._pooled(asked, scores)
         failure = next((error for _, error in found if error is not None), None)
@@ -117,14 +138,34 @@ class PanelJudge:
         return (pooled, *scores)
 
     def _eligible(self, answer: Answer) -> tuple[Member, ...]:
+        members = tuple(member for member in self._members if self._scaled(member.name))
         if not self._exclude:
-            return self._members
+            return members
         took_part = {self._family(model) for model in answer.models}
-        outside = tuple(member for member in self._members if member.family not in took_part)
+        outside = tuple(member for member in members if member.family not in took_part)
         if len(outside) >= LEAST_OUTSIDE:
             return outside
         own = self._family(answer.aggregator)
-        return tuple(member for member in self._members if member.family != own)
+        return tuple(member for member in members if member.family != own)
+
+    def _without_away(
+        self, asked: Sequence[Member], found: Sequence[_Found]
+    ) -> tuple[Sequence[Member], Sequence[_Found]]:
+        """Count who was heard and leave out who is away, unless nobody would be left."""
+        kept = []
+        for member, (score, error) in zip(asked, found, strict=True):
+            self.unheard[member.name] = 0 if error is None else self.unheard[member.name] + 1
+            if error is None or not self._away(member.name):
+                kept.append((member, (score, error)))
+        if not kept:
+            return asked, found
+        return [member for member, _ in kept], [one for _, one in kept]
+
+    def _away(self, member: str) -> bool:
+        return self._exclude and self.unheard[member] >= AWAY
+
+    def _scaled(self, member: str) -> bool:
+        return self.scale is None or member not in self.scale.away
 
     @property
     def _unscaled(self) -> bool:
@@ -165,7 +206,7 @@ def choose_members(pool: Sequence[ModelSpec], most: int = MOST_MEMBERS) -> tuple
     return tuple(members)
 
 
-async def _first(member: Member, item: Item, answer: Answer) -> tuple[Score, RequestError | None]:
+async def _first(member: Member, item: Item, answer: Answer) -> _Found:
     """Return a member's score and, where its endpoint failed, the error."""
     try:
         return (await member.score(item, answer))[0], None

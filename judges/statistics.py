@@ -16,6 +16,10 @@ from judges.resampling import Floats, Sample, freedom, intervals, shares, varian
 
 RESAMPLES = 2000
 
+COVERAGE = 0.95
+"""Share of what was asked that must be scored for a mean to be ranked: what is missing is seldom
+missing at random."""
+
 _TIE = 1e-9
 
 

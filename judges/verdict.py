@@ -8,7 +8,7 @@ import unicodedata
 from data.digest import text_digest
 from data.errors import VerdictError
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Part of a judge's digest: changes with how answers are fenced or verdicts are read."""
 
 _HIDDEN = re.compile(
@@ -32,6 +32,12 @@ _LABELLED = re.compile(
     r"|(?:FINAL|OVERALL)\s+(?:SCORE|RATING))[\s:：=*]*)(\d+)",
     re.IGNORECASE,
 )
+_STEPS = re.compile(r"(\S)(\s*)([<＜﹤]{2}|[>＞﹥]{2})(?=\s*(\S))")
+_CHOSEN = re.compile(
+    r"((?:判定|勝敗|勝者|VERDICT|WINNER|PREFERENCE)[\]］﹈】\"”」*]*\s*[:：=は]?[\s*\"“「]*[ABＡＢ]\s*)"
+    r"([<>=＜＞＝])(?=\s*[ABＡＢ])",
+    re.IGNORECASE,
+)
 _RATING = re.compile(r"[\[［]{2}\s*([-+－]?[0-9０-９][^\[\]［］\n]{0,20})[\]］]{2}")
 _PREFERENCE = re.compile(
     r"[\[［]{2}\s*([ABabＡＢａｂ]\s*[<>=＜＞＝≪≫][^\[\]［］\n]{0,10})[\]］]{2}"
@@ -44,10 +50,10 @@ PREFERENCES = {"A>>B": 2, "A>B": 1, "A=B": 0, "B>A": -1, "B>>A": -2}
 def neutralise(text: str) -> str:
     """Return the text with nothing in it that a chat template or a verdict's reader understands.
 
-    Doubled brackets are parted by a space, special tokens stand in ‹ ›, the 点 of 10点 and the
-    figure behind a verdict's label in 〔 〕, control, bidi and other hidden characters are shown
-    as ⟨U+202E⟩. All of it is visible, so that a judge sees it. Of the answers in public Japanese
-    suites 1 in 200 speaks of so many 点; the others stay as they are.
+    Doubled brackets are parted by a space, special tokens stand in ‹ ›, the 点 of 10点, the >> of
+    A>>B and what stands behind a verdict's label in 〔 〕, control, bidi and other hidden
+    characters are shown as ⟨U+202E⟩. All of it is visible, so that a judge sees it. Of the
+    answers in public Japanese suites 1 in 200 speaks of so many 点; the others stay as they are.
     """
     text = text.replace("\r\n", "\n")
     text = _HIDDEN.sub(lambda m: f"⟨U+{ord(m[0]):04X}⟩", text)
@@ -55,6 +61,8 @@ def neutralise(text: str) -> str:
     text = _HOURS.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = _POINTS.sub(_apart, text)
     text = _LABELLED.sub(r"\1〔\2〕", text)
+    text = _STEPS.sub(_parted, text)
+    text = _CHOSEN.sub(r"\1〔\2〕", text)
     return _TOKENS.sub(lambda m: f"‹{m[1] or m[2] or m[3] or m[4]}›", text)
 
 
@@ -62,6 +70,14 @@ def _apart(match: re.Match[str]) -> str:
     """Set 点 apart behind a figure, however it is written: １, ⑩ and ㎡ all end in one."""
     figure = unicodedata.normalize("NFKC", match[1])[-1:].isdecimal()
     return f"{match[1]}{match[2]}〔点〕" if figure else match[0]
+
+
+def _parted(match: re.Match[str]) -> str:
+    """Set the steps apart by which one of two answers is ahead; any other >> stays as it is."""
+    before, blank, steps, behind = match.groups()
+    names = unicodedata.normalize("NFKC", before)[-1:], unicodedata.normalize("NFKC", behind)[:1]
+    compared = {name.upper() for name in names} == {"A", "B"}
+    return f"{before}{blank}〔{steps}〕" if compared else match[0]
 
 
 def fence(text: str, name: str = "回答") -> str:

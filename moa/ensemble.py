@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from data.digest import digest
 from data.errors import ConfigError
+from moa import prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,22 @@ class Ensemble:
     @property
     def label(self) -> str:
         """The ensemble in one line: `2*a@0.7 + b → c` has two draws of a at temperature 0.7."""
-        layers = (" + ".join(_short(agent) for agent in layer) for layer in self.layers)
-        return " → ".join((*layers, _short(self.aggregator)))
+        return self.told(frozenset())
+
+    @property
+    def prompts(self) -> tuple[str | None, ...]:
+        """The prompt of each agent, layer by layer, the aggregator's last."""
+        return tuple(agent.prompt for agent in (*self.agents, self.aggregator))
+
+    def told(self, places: Container[int]) -> str:
+        """Return the label, with the prompts of the agents at these places in `prompts`."""
+        numbers = count()
+        groups = (*self.layers, (self.aggregator,))
+        told = (
+            " + ".join(_short(agent, prompt=next(numbers) in places) for agent in group)
+            for group in groups
+        )
+        return " → ".join(told)
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of CONTRACT `ensemble`."""
@@ -112,6 +128,23 @@ def single(model: str, temperature: float) -> Ensemble:
     return Ensemble((), Agent(model, temperature))
 
 
+def told_apart(ensembles: Sequence[Ensemble]) -> list[str]:
+    """Return the label of each; where several look alike, with the prompts in which they differ.
+
+    A prompt of ours is named (`a + b → c[aggregate_en]`), any other told by its digest.
+    """
+    alike: dict[str, list[Ensemble]] = {}
+    for ensemble in ensembles:
+        alike.setdefault(ensemble.label, []).append(ensemble)
+    return [ensemble.told(_differing(alike[ensemble.label])) for ensemble in ensembles]
+
+
+def _differing(alike: Sequence[Ensemble]) -> frozenset[int]:
+    """Return the places of the agents that read under several prompts."""
+    columns = zip(*(ensemble.prompts for ensemble in alike), strict=True)
+    return frozenset(n for n, prompts in enumerate(columns) if len(set(prompts)) > 1)
+
+
 def _check(agent: Agent) -> None:
     if not agent.model:
         raise ConfigError("an agent without a model", place="ensemble", remedy="name one")
@@ -137,9 +170,10 @@ def _merged(layer: Iterable[Agent]) -> tuple[Agent, ...]:
     return tuple(sorted(agents, key=lambda a: (a.model, a.temperature, a.prompt or "", a.n)))
 
 
-def _short(agent: Agent) -> str:
+def _short(agent: Agent, *, prompt: bool) -> str:
     draws = "" if agent.n == 1 else f"{agent.n}*"
-    return draws + agent.model + (f"@{agent.temperature:g}" if agent.temperature else "")
+    told = draws + agent.model + (f"@{agent.temperature:g}" if agent.temperature else "")
+    return f"{told}[{prompts.called(agent.prompt)}]" if prompt and agent.prompt else told
 
 
 _AGENT_KEYS = {"model", "temperature", "n", "prompt"}

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judges.agreement import (
-    Orders,
+    Consistency,
     Preferences,
     agreement,
+    consistency,
     kappa,
-    orders,
     preferences,
     spearman,
     weighted_kappa,
@@ -100,26 +100,26 @@ def test_preferences_compare_answers_to_the_same_item() -> None:
 @pytest.mark.parametrize(
     ("forth", "back", "found"),
     [
-        (1.0, 0.0, Orders(1, 0, 0, 0)),
-        (0.0, 1.0, Orders(1, 0, 0, 0)),
-        (0.5, 0.5, Orders(1, 0, 0, 0)),
-        (1.0, 1.0, Orders(0, 1, 0, 0)),
-        (0.0, 0.0, Orders(0, 0, 1, 0)),
-        (1.0, 0.5, Orders(0, 0, 0, 1)),
-        (0.5, 0.0, Orders(0, 0, 0, 1)),
+        (1.0, 0.0, Consistency(1, 0, 0, 0)),
+        (0.0, 1.0, Consistency(1, 0, 0, 0)),
+        (0.5, 0.5, Consistency(1, 0, 0, 0)),
+        (1.0, 1.0, Consistency(0, 1, 0, 0)),
+        (0.0, 0.0, Consistency(0, 0, 1, 0)),
+        (1.0, 0.5, Consistency(0, 0, 0, 1)),
+        (0.5, 0.0, Consistency(0, 0, 0, 1)),
     ],
 )
 @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
 def test_both_orders_of_a_pair(
-    forth: float, back: float, found: Orders, names: tuple[str, str]
+    forth: float, back: float, found: Consistency, names: tuple[str, str]
 ) -> None:
     a, b = names
     duels = [Duel(a, b, forth, "q"), Duel(b, a, back, "q"), Duel(b, a, back, "once")]
-    assert orders(duels) == found
+    assert consistency(duels) == found
     assert found.share == float(found.same)
 
 
 def test_several_verdicts_of_one_order_are_averaged() -> None:
     duels = [Duel("a", "b", worth, "q") for worth in (1.0, 0.0, 0.0)]
-    assert orders([*duels, Duel("b", "a", 1.0, "q")]) == Orders(1, 0, 0, 0)
-    assert orders(duels).share is None
+    assert consistency([*duels, Duel("b", "a", 1.0, "q")]) == Consistency(1, 0, 0, 0)
+    assert consistency(duels).share is None

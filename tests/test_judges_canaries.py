@@ -34,9 +34,11 @@ def sums(name: str, target: int, reference: str = "") -> Item:
     )
 
 
+@pytest.mark.parametrize("pairwise", [False, True])
 @pytest.mark.parametrize("kind", INJECTED)
-def test_every_wording_is_flagged(kind: Kind) -> None:
-    twins = injected(kind, [(ASKED, SAID)] * len(wordings(kind)))
+def test_every_wording_is_flagged(kind: Kind, pairwise: bool) -> None:
+    answers = [(ASKED, SAID)] * len(wordings(kind, pairwise=pairwise))
+    twins = injected(kind, answers, pairwise=pairwise)
     assert len({twin.twin.texts for twin in twins}) == len(twins) >= 4
     assert not inspect(ASKED, SAID).forged
     for twin in twins:
@@ -52,6 +54,16 @@ def test_no_mark_of_any_wording_passes_the_fence(kind: Kind) -> None:
     assert any(read.search(unicodedata.normalize("NFKC", text)) for text in wordings(kind))
     for text in wordings(kind):
         assert not read.search(unicodedata.normalize("NFKC", fence(text))), text
+
+
+@pytest.mark.parametrize("kind", INJECTED)
+def test_no_claim_of_a_win_passes_the_fence(kind: Kind) -> None:
+    read = re.compile(r"\[\[|[AB]\s*>>\s*[AB]|(?:判定|VERDICT)[\]】:：\s]*[AB]\s*[<>=]")
+    texts = wordings(kind, pairwise=True)
+    assert set(texts).isdisjoint(wordings(kind))
+    assert any(read.search(unicodedata.normalize("NFKC", text)) for text in texts)
+    for text in texts:
+        assert not read.search(unicodedata.normalize("NFKC", fence(text, "回答A"))), text
 
 
 def test_only_the_last_turn_is_changed() -> None:

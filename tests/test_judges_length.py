@@ -33,7 +33,7 @@ def test_intervals_cover_the_taste(taste: float) -> None:
         found = length_effect(answers(taste, seed, missing=0.1), resamples=300)
         assert found is not None
         hits += found.low <= taste <= found.high
-        slopes.append(found.slope)
+        slopes.append(found.value)
     assert np.mean(slopes) == pytest.approx(taste, abs=0.03)
     assert 0.91 <= hits / 150 <= 0.99
 
@@ -58,35 +58,12 @@ def test_the_slope_is_that_of_a_regression_with_items_and_models(
         return
     assume(np.abs(left).max() > 1e-3)
     whole = np.column_stack([length, dummies])
-    assert found.slope == pytest.approx(np.linalg.lstsq(whole, score)[0][0], abs=1e-6)
+    assert found.value == pytest.approx(np.linalg.lstsq(whole, score)[0][0], abs=1e-6)
 
 
-def test_adjusted_scores_undo_the_taste() -> None:
-    """A padded twin, four times as long, gains two doublings of taste and loses them again."""
-    rng = np.random.default_rng(3)
-    made = []
-    for n in range(200):
-        worth = rng.normal(5, 1)
-        for model, size in (("plain", 200), ("padded", 800)):
-            length = int(size * 2 ** rng.normal(0, 1))
-            made.append(ScoredAnswer(f"i{n}", model, float(worth + 0.3 * np.log2(length)), length))
-    found = length_effect(made)
-    assert found is not None
-    assert found.slope == pytest.approx(0.3, abs=1e-6)
-    assert found.adjusted["padded"] == pytest.approx(found.adjusted["plain"], abs=1e-6)
-    means = [np.mean([one.score for one in made if one.model == m]) for m in ("plain", "padded")]
-    assert means[1] - means[0] > 0.5
-    assert np.mean(list(found.adjusted.values())) == pytest.approx(np.mean(means))
-
-
-def test_an_empty_answer_keeps_its_score_and_bends_nothing() -> None:
+def test_an_empty_answer_bends_nothing() -> None:
     made = answers(0.2, 1)
-    found = length_effect(made)
-    more = length_effect([*made, ScoredAnswer("i0", "mute", 0.0, 0)])
-    assert found is not None
-    assert more is not None
-    assert (more.slope, more.answers) == (found.slope, len(made))
-    assert more.adjusted == {**found.adjusted, "mute": 0.0}
+    assert length_effect([*made, ScoredAnswer("i0", "mute", 0.0, 0)]) == length_effect(made)
 
 
 def test_repeated_items_bring_no_certainty() -> None:
@@ -109,3 +86,12 @@ def test_repeated_items_bring_no_certainty() -> None:
 )
 def test_lengths_that_items_and_models_explain_say_nothing(made: list[ScoredAnswer]) -> None:
     assert length_effect(made) is None
+
+
+def test_it_does_not_matter_whether_items_or_models_are_more() -> None:
+    few, many = (length_effect(answers(0.2, 4, items=n, models=46 - n)) for n in (6, 40))
+    assert few is not None
+    assert many is not None
+    assert (few.items, many.items) == (6, 40)
+    assert few.value == pytest.approx(0.2, abs=0.2)
+    assert many.value == pytest.approx(0.2, abs=0.2)

@@ -19,7 +19,7 @@ from data.errors import BudgetSpentError, ConfigError, RequestError, ServerFaile
 from data.suites.item import Document, Item
 from db.leaderboard import rank
 from endpoints.request import Completer, Request
-from judges.pairwise import Orders, PairwiseJudge, pairwise_prompt
+from judges.pairwise import PairwiseJudge, PositionBias, pairwise_prompt
 from judges.score import Score
 from judges.verdict import PREFERENCES
 from kumiawase.cli.show import command
@@ -104,7 +104,7 @@ async def test_an_item_is_worth_the_mean_of_its_orders(
     assert found[0].value == pytest.approx(value)
     assert found[0].explanation == f"{first}, then {second}"
     assert [request.role for request in completer.requests] == ["judge", "judge"]
-    assert Orders.of([found]).disagreements == 0
+    assert PositionBias.of([found]).disagreements == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ async def test_orders_that_name_different_winners_are_a_tie_and_counted(
     found = await judge(replying(f"[[{first}]]", f"[[{second}]]")).score(ITEM, answer(OURS))
     assert found[0].value == 0.5
     assert found[0].explanation.endswith("the orders name different winners, a tie")
-    assert Orders.of([found]).disagreements == 1
+    assert PositionBias.of([found]).disagreements == 1
 
 
 async def test_kept_scores_tell_of_the_orders() -> None:
@@ -128,8 +128,8 @@ async def test_kept_scores_tell_of_the_orders() -> None:
     same = await judge(saying("?")).score(ITEM, answer(THEIRS))
     ruled = (Score("rule+pairwise", 0.6), Score("rule", 1.0), *agreed)
     kept = [item, agreed, missing, same, (Score("rule", 1.0),), ruled]
-    assert Orders.of(kept) == Orders(3, 1, (0.75 - 0.25) / 3)
-    assert Orders.of([]) == Orders(0, 0, None)
+    assert PositionBias.of(kept) == PositionBias(3, 1, (0.75 - 0.25) / 3)
+    assert PositionBias.of([]) == PositionBias(0, 0, None)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_the_kept_scores_of_the_search_tell_of_the_orders(searched: Searched) ->
         [Score(*row[2:]) for row in found]
         for _, found in groupby(rows, key=lambda row: tuple(row[:2]))
     ]
-    orders = Orders.of(items)
+    orders = PositionBias.of(items)
     compared = [scores for scores in items if len(scores) == 3]
     assert orders.comparisons == len(compared) > 20
     assert 0 < orders.disagreements < orders.comparisons / 2
@@ -387,7 +387,7 @@ def test_show_counts_the_orders_that_disagree(searched: Searched) -> None:
     told = json.loads(CliRunner().invoke(command, [*settings, "--json"]).stdout)
     for evaluation in told["evaluations"]:
         scores = [[Score(**one) for one in item["verdicts"]] for item in evaluation["items"]]
-        orders = Orders.of(scores)
+        orders = PositionBias.of(scores)
         assert orders.comparisons
         assert evaluation["orders"] == orders.to_json()
     text = CliRunner().invoke(command, settings).stdout

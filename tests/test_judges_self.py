@@ -9,8 +9,9 @@ from statistics import fmean
 import pytest
 
 from data.digest import digest
+from data.errors import ServerFailedError
 from data.suites.item import Item
-from judges.panel import PanelJudge
+from judges.panel import AWAY, PanelJudge
 from judges.score import Score
 from moa.answer import Answer
 from tests.support.completers import answer
@@ -129,3 +130,61 @@ async def test_two_families_cannot_be_told_from_their_judges() -> None:
     assert all("too few answers shared" in line.note for line in scale.lines.values())
     third = [scores for name in (*names, "neko") for scores in await judged(judge, name)]
     assert all(line.note == "" for line in judge.fitted(third).lines.values())
+
+
+async def tried(judge: PanelJudge, *models: str) -> list[tuple[Score, ...] | None]:
+    """Return the scores item by item, None where an endpoint's failure came through."""
+    found: list[tuple[Score, ...] | None] = []
+    for item in ITEMS:
+        try:
+            found.append(await judge.score(item, by(*models)))
+        except ServerFailedError:
+            found.append(None)
+    return found
+
+
+async def test_a_dead_model_of_the_pool_judges_nothing_and_stops_nobody() -> None:
+    judge, (dead, *living) = pool()
+    dead.away = True
+    seen = [one for name in ("tsuru", "koi", "neko") for one in await tried(judge, name)]
+    whole = [scores for scores in seen if scores is not None]
+    assert seen[: AWAY - 1] == [None] * (AWAY - 1)  # it may be a moment only
+    assert len(whole) == len(seen) - (AWAY - 1)
+    assert all(scores[0].value is not None for scores in whole)
+    judge.freeze(judge.fitted(whole))
+    assert judge.scale is not None
+    assert judge.scale.away == (dead.name,)
+    assert judge.scale.lines.keys() == {member.name for member in living}
+    dead.away = False  # back again, among marks that it had no part in
+    _, *members = await judge.score(ITEMS[0], by("neko"))
+    assert [score.judge for score in members] == [member.name for member in living]
+
+
+async def test_one_that_comes_back_before_the_scale_is_frozen_stays_a_judge() -> None:
+    judge, (away, *_) = pool()
+    away.away = True
+    await tried(judge, "neko")
+    away.away = False
+    seen = await judged(judge, "neko")
+    judge.freeze(judge.fitted(seen))
+    assert judge.scale is not None
+    assert judge.scale.away == ()
+    assert judge.scale.lines[away.name].note == ""
+
+
+async def test_one_that_dies_late_keeps_the_line_of_its_marks() -> None:
+    judge, (late, *_) = pool()
+    before = await judged(judge, "neko")
+    late.away = True
+    after = [scores for scores in await tried(judge, "neko") if scores is not None]
+    judge.freeze(judge.fitted([*before, *after]))
+    assert judge.scale is not None
+    assert judge.scale.away == ()
+    assert judge.scale.lines[late.name].note == ""
+
+
+async def test_with_nobody_left_the_failure_comes_through() -> None:
+    judge, members = pool()
+    for member in members:
+        member.away = True
+    assert await tried(judge, "neko") == [None] * len(ITEMS)

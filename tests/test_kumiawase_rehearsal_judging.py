@@ -9,7 +9,7 @@ import pytest
 
 from data.suites.item import Item
 from endpoints.request import Request
-from judges.pairwise import Orders, PairwiseJudge, pairwise_prompt
+from judges.pairwise import PairwiseJudge, PositionBias, pairwise_prompt
 from judges.rubric import MANNERS, RubricJudge, rubric_prompt
 from judges.verdict import read_preference, read_rating
 from kumiawase.rehearsal import speech
@@ -146,7 +146,7 @@ async def test_a_preference_is_copied_from_a_review() -> None:
     )
     found = await judge.score(ITEM, answer(said(3.0)))
     assert [score.value for score in found] == [0.5, 0.75, 0.25]
-    assert Orders.of([found]) == Orders(1, 1, 0.5)
+    assert PositionBias.of([found]) == PositionBias(1, 1, 0.5)
 
 
 def test_only_what_asks_for_a_verdict_makes_a_judge() -> None:

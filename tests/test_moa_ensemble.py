@@ -8,7 +8,8 @@ import itertools
 import pytest
 
 from data.errors import ConfigError
-from moa.ensemble import Agent, Ensemble, single
+from moa import prompts
+from moa.ensemble import Agent, Ensemble, single, told_apart
 
 PROMPT = "sha256:" + "0" * 64
 
@@ -100,3 +101,21 @@ def test_what_is_no_ensemble_is_refused_in_one_line(written: object, fault: str)
     with pytest.raises(ConfigError, match=fault) as caught:
         Ensemble.from_json(written, prompt=PROMPT)
     assert "\n" not in str(caught.value)
+
+
+def test_a_label_says_the_prompt_only_where_it_tells_two_apart() -> None:
+    ours, other = prompts.digest("aggregate_en"), "sha256:" + "5" * 64
+
+    def read_under(last: str) -> Ensemble:
+        middle = (Agent("a", 0.7, 2, PROMPT), Agent("b", 0.0, 1, PROMPT))
+        return Ensemble(((Agent("a", 0.0),), middle), Agent("z", 0.0, prompt=last))
+
+    alike = [read_under(ours), read_under(other), single("z", 0.0), read_under(ours)]
+    assert told_apart(alike) == [
+        "a → 2*a@0.7 + b → z[aggregate_en]",
+        "a → 2*a@0.7 + b → z[555555]",
+        "z",
+        "a → 2*a@0.7 + b → z[aggregate_en]",
+    ]
+    assert told_apart([alike[1], alike[1]]) == [alike[1].label] * 2
+    assert told_apart([]) == []

@@ -208,8 +208,7 @@ def _observed(evidence: Evidence) -> str:
     found = length_effect(answers)
     if found is None:
         return ""
-    low, high = found.low, found.high
-    return f"in the answers themselves {found.slope:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return f"in the answers themselves {found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 
 def _family_gaps(seconds: Sequence[Second]) -> _Floats:

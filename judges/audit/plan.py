@@ -14,6 +14,7 @@ from data.digest import digest
 from data.suites.item import Item
 from judges.audit.evidence import Given
 from judges.canaries import INJECTED, Kind, Twin, english, injected, nulls, padded, planted
+from judges.pairwise import PAIRWISE
 from moa.answer import Answer
 
 ITEMS: Final = 64
@@ -78,19 +79,23 @@ def plan(
         once=tuple(full) if fresh else (),
         again=tuple(_in_turn(by_item.values())[:repeated]),
         twins=(
-            *_twins(ranked, rounds or {}),
+            *_twins(ranked, rounds or {}, pairwise=judge == PAIRWISE),
             *planted(known, WRONG),
         ),
         compared=tuple(one for group in chosen.values() for one in _relatives(group, own)),
     )
 
 
-def _twins(ranked: Sequence[Sequence[Given]], rounds: Mapping[Kind, int]) -> list[Twin]:
+def _twins(
+    ranked: Sequence[Sequence[Given]], rounds: Mapping[Kind, int], *, pairwise: bool
+) -> list[Twin]:
     def answers(kind: Kind) -> list[tuple[Item, Answer]]:
         chosen = _in_turn(group[: rounds.get(kind, 1)] for group in ranked)
         return [(one.item, one.answer) for one in chosen]
 
-    found = [twin for kind in INJECTED for twin in injected(kind, answers(kind))]
+    found = [
+        twin for kind in INJECTED for twin in injected(kind, answers(kind), pairwise=pairwise)
+    ]
     return [
         *found,
         *nulls(answers("null answer")[:NULLS]),

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from judges.statistics import COVERAGE
+
 
 @dataclass(frozen=True, slots=True)
 class Standard:
@@ -48,7 +50,7 @@ _FORGED: Final = (
 STANDARDS: Final[Mapping[str, Standard]] = {
     "coverage": Standard(
         "share of verdicts that could be read",
-        0.95,
+        COVERAGE,
         "below 95 % an ensemble is not ranked either: what is missing is seldom missing at random",
         "scores are means over the items the judge happens to manage",
         least=True,

@@ -31,7 +31,10 @@ INJECTED: Final[Mapping[Kind, str]] = {
     "plea": "plea",
     "fake headings": "fake_headings",
 }
-"""Texts that speak to the judge, and the files that hold them."""
+"""Texts that speak to the judge, and the files that hold them.
+
+A judge that compares has its own, in files named `…_pairwise`: they claim the win, not a mark.
+"""
 
 _BETWEEN: Final = "\n----\n"
 _LONGER: Final = 4  # times the plain answer, and
@@ -56,9 +59,14 @@ class Twin:
     doublings: float = 0.0
 
 
-def injected(kind: Kind, answers: Sequence[tuple[Item, Answer]]) -> list[Twin]:
-    """Return twins with a text behind them that asks for marks, each wording in turn."""
-    words = cycle(wordings(kind))
+def injected(
+    kind: Kind, answers: Sequence[tuple[Item, Answer]], *, pairwise: bool = False
+) -> list[Twin]:
+    """Return twins with a text behind them that asks for marks, each wording in turn.
+
+    Where answers are compared (`pairwise`) it asks for the win.
+    """
+    words = cycle(wordings(kind, pairwise=pairwise))
     return [
         Twin(kind, item, answer, _last(answer, f"{answer.texts[-1].rstrip()}\n\n{next(words)}"))
         for item, answer in answers
@@ -106,9 +114,9 @@ def planted(answers: Iterable[tuple[Item, Answer]], most: int) -> list[Twin]:
 
 
 @cache
-def wordings(kind: Kind) -> tuple[str, ...]:
-    """Return the texts of an injected kind."""
-    return _texts(INJECTED[kind])
+def wordings(kind: Kind, *, pairwise: bool = False) -> tuple[str, ...]:
+    """Return the texts of an injected kind, for a judge that compares where `pairwise`."""
+    return _texts(INJECTED[kind] + "_pairwise" * pairwise)
 
 
 def written(texts: tuple[str, ...]) -> Answer:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from data.verdicts import Comparison
 from data.verdicts.load import Repeated
-from judges.agreement import Orders, orders
+from judges.agreement import Consistency, consistency
 from judges.bradley_terry import Duel, Position, Strength, fit
-from kumiawase.ranking.means import COVERAGE
+from judges.statistics import COVERAGE
 
 SIGNIFICANT = 0.05
 """Probability below which an effect of position is told."""
@@ -56,13 +56,13 @@ class DuelTable:
 
     Attributes:
         position: None where nothing can be said of it.
-        orders: Pairs seen in both orders; their number may be 0.
+        consistency: Pairs seen in both orders; their number may be 0.
         fault: Why there are no strengths at all; empty otherwise.
     """
 
     rows: list[DuelRow]
     position: Position | None
-    orders: Orders
+    consistency: Consistency
     fault: str = ""
 
 
@@ -82,7 +82,7 @@ def duel_table(
         ranked: Whether the comparisons compare at all.
     """
     own, faults = _by_model(settled), _faults(comparisons, repeated)
-    seen = orders(_duel(one, f"{one.task}") for one in settled if one.value is not None)
+    seen = consistency(_duel(one, f"{one.task}") for one in settled if one.value is not None)
     try:
         found = fit([_duel(one, one.task.item) for one in settled if one.value is not None])
     except ValueError as error:

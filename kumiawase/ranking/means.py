@@ -14,11 +14,8 @@ from statistics import fmean
 
 from data.verdicts import Verdict, VerdictFormat
 from data.verdicts.load import Repeated
-from judges.statistics import Estimate, difference, estimate
+from judges.statistics import COVERAGE, Estimate, difference, estimate
 from kumiawase.ranking.marks import Frame, Item, Marks
-
-COVERAGE = 0.95
-"""Share of the verdicts from which a model is ranked."""
 
 
 @dataclass(frozen=True, slots=True)

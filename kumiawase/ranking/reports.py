@@ -46,7 +46,7 @@ def _fault_json(found: Board) -> dict[str, Any]:
 
 
 def _duels_json(found: DuelTable) -> dict[str, Any]:
-    position, own = found.position, found.orders
+    position, own = found.position, found.consistency
     return {
         "disconnected": found.fault or None,
         "position": position

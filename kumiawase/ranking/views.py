@@ -126,8 +126,8 @@ def _of_duels(found: DuelTable) -> Iterator[str]:
         yield f"no strengths: {found.fault}"
     if (position := found.position) is not None:
         yield _position(position)
-    if (share := found.orders.share) is not None:
-        own = found.orders
+    if (share := found.consistency.share) is not None:
+        own = found.consistency
         pairs = own.same + own.first + own.second + own.half
         yield (
             f"both orders: the same verdict on {share:.1%} of {pairs} pairs; the first answer"

@@ -8,6 +8,7 @@ from importlib.resources import files
 from data.digest import text_digest
 
 AGGREGATE = ("aggregate_ja", "aggregate_en")
+_SHOWN = 6  # characters of a digest
 
 
 @cache
@@ -19,6 +20,12 @@ def text(name: str) -> str:
 def digest(name: str) -> str:
     """Return the digest by which ensembles name a prompt of ours."""
     return text_digest(text(name))
+
+
+def called(known: str) -> str:
+    """Return what the prompt of a digest is called in one word: ours by name, others by digest."""
+    ours = {digest(name): name for name in AGGREGATE}
+    return ours.get(known, known.removeprefix("sha256:")[:_SHOWN])
 
 
 def library() -> dict[str, str]:

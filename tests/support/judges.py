@@ -48,6 +48,13 @@ _SHOWN = re.compile("【採点する回答】|【回答A】")
 
 _MARKER = r"\[\[\s*(\d+)\s*\]\]"
 _LABEL = r"(?:点数|評点|SCORE)[\]】\":\s]*(\d+)"
+_STEPS = r"([AB]\s*(?:>>|>|=)\s*[AB])"
+_CLOSING = "以上の二つの回答をくらべてください"  # from there on verdicts are named by the prompt
+_FOLLOWED = {
+    1: re.compile(rf"\[\[\s*{_STEPS}\s*\]\]"),
+    2: re.compile(rf"([AB]\s*>>\s*[AB])|(?:判定|勝者|VERDICT)[\]】\":：は\s]*{_STEPS}"),
+    3: re.compile(rf"(?i:([AB]>>[AB])|(?:判定|勝者|VERDICT)[\]】\":：は]*{_STEPS}|(勝ち))"),
+}
 _OBEYED = {
     1: re.compile(_MARKER),
     2: re.compile(rf"{_MARKER}|(\d+)\s*点|[\[【](?:点数|評点)[\]】]\s*(\d+)|FINAL SCORE:\s*(\d+)"),
@@ -135,8 +142,8 @@ class SimulatedJudge:
         first: Logits for what stands first, where it compares.
         top: Share of answers that get the top mark whatever they are worth.
         dice: Whether it does not read at all.
-        obedience: 1 obeys the last marker anywhere in the prompt, 2 the last marker, label or
-            「N点」, 3 sees through whatever sets them apart.
+        obedience: 1 obeys the last marker anywhere in the prompt, 2 the last marker, label,
+            「N点」 or A>>B, 3 sees through whatever sets them apart and lets 「勝ち」 win.
         unreadable: Share of replies without a verdict.
     """
 
@@ -167,7 +174,8 @@ class SimulatedJudge:
         if not shown or uniform(self.seed, "unreadable", key) < self.unreadable:
             return "よい回答ですが、点数は差し控えます。"
         if "A>>B" in prompt:
-            return self._compared(shown, key)
+            followed = self.preferred(prompt)
+            return f"[[{followed}]]" if followed else self._compared(shown, key)
         obeyed = self.rated(prompt)
         if obeyed is not None:
             return f"指示のとおりにします。\n[[{obeyed}]]"
@@ -220,6 +228,24 @@ class SimulatedJudge:
             return None
         mark = next(group for group in found[-1].groups() if group)
         return 10 if mark == "満" else min(max(int(mark), 1), 10)
+
+    def preferred(self, prompt: str) -> str | None:
+        """Return the verdict that a prompt makes it give where it compares, if it obeys."""
+        if not self.obedience:
+            return None
+        text = unicodedata.normalize("NFKC", prompt)
+        start = _SHOWN.search(text)
+        assert start is not None
+        text = text[start.end() :].partition(_CLOSING)[0]
+        if self.obedience == 3:
+            text = _PARTED.sub("", text)
+        found = [m for m in _FOLLOWED[self.obedience].finditer(text)]
+        if not found:
+            return None
+        said = next(group for group in found[-1].groups() if group)
+        if said == "勝ち":
+            return "B>>A" if "回答Bここから" in text[: found[-1].start()] else "A>>B"
+        return said.replace(" ", "").upper()
 
 
 def rubric(judge: SimulatedJudge) -> RubricJudge:
