@@ -1,7 +1,8 @@
 """What the leaderboard of a large study costs, in the time its rows take to be read.
 
-1,000 trials of 100 items. The program reads them, ranks, groups and compares each with the best
-single model by paired bootstraps; the floor is the bare query of the same rows over sqlite3.
+1,000 trials of 100 items, no two answers alike. The program reads them, ranks, groups and
+compares each with the best single model by paired bootstraps; the floor is the bare query of the
+same rows and columns over sqlite3.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ TRIALS, ITEMS, CATEGORIES, MODELS = 1000, 100, 8, 8
 TURNS = 7
 STUDY = "bench"
 _TOGETHER = 50
+_LINES = ("求める数は", "- まず調べたのは", "結論を**先に**述べると", "その理由の一つは")
 _QUERY = """
     SELECT a.evaluation, a.item, a.category, a.value, a.seconds, a.calls,
            a.prompt_tokens + a.completion_tokens, a.usd, a.inspection
@@ -117,5 +119,6 @@ def _ensemble(number: int) -> tuple[Ensemble, str]:
 
 def _answer(rng: random.Random) -> Answer:
     models, seconds = frozenset({"m0"}), rng.expovariate(1)
-    texts = ("答え" * 200,)
+    lines = rng.randrange(4, 16)
+    texts = ("".join(f"{rng.choice(_LINES)}{rng.randrange(10**6)}。\n" for _ in range(lines)),)
     return Answer(texts, "m0", models, ("k",), (), False, seconds, 4, 900, 700, 0.001, ())

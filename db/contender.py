@@ -15,6 +15,8 @@ from moa.ensemble import Ensemble
 
 Bounds = tuple[float, float]
 
+_AT_ONCE = 64  # ensembles compared with one in one go
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contender:
@@ -28,6 +30,8 @@ class Contender:
         bounds, confirmed_bounds: The same with the unscored items at worst and at best.
         key: What makes its scores comparable: suite and judges.
         weights: Category → its share.
+        confirmed: Whether its held-out score counts.
+        ranked: Whether it has a rank at all.
     """
 
     study: str
@@ -44,6 +48,8 @@ class Contender:
     confirmed_bounds: Bounds | None
     key: str
     weights: Mapping[str, float]
+    confirmed: bool
+    ranked: bool
 
     @property
     def origin(self) -> str:
@@ -54,17 +60,6 @@ class Contender:
     def single(self) -> str | None:
         """The model's name where the ensemble is one model alone."""
         return None if self.ensemble.layers else self.ensemble.aggregator.model
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether its held-out score counts."""
-        kept = self.held_out
-        return kept is not None and kept.evaluation.state == "COMPLETE" and kept.rankable
-
-    @property
-    def ranked(self) -> bool:
-        """Whether it has a rank at all."""
-        return self.confirmed or (self.search is not None and self.search.rankable)
 
     @property
     def value(self) -> float | None:
@@ -94,33 +89,55 @@ class Comparisons:
 
     def __init__(self, field: Sequence[Contender]) -> None:
         self._paired: dict[str, Paired] = {}
-        self._places: dict[Contender, int] = {}
+        self._places: dict[Contender, tuple[int, int]] = {}
         for key in dict.fromkeys(one.key for one in field):
-            alike = [one for one in field if one.key == key]
-            self._paired[key] = _paired(alike)
-            self._places |= {one: 2 * place for place, one in enumerate(alike)}
+            self._paired[key] = self._rows([one for one in field if one.key == key])
 
     def versus(self, pairs: Sequence[tuple[Contender, Contender]]) -> list[Difference | None]:
         """Return what `Contender.versus` says of each pair."""
         found: list[Difference | None] = [None] * len(pairs)
         for key, rows in self._paired.items():
             mine = [n for n, (one, other) in enumerate(pairs) if one.key == other.key == key]
-            gaps = rows.differences([self._rows(*pairs[n]) for n in mine])
+            gaps = rows.differences([self._pair(*pairs[n]) for n in mine])
             for n, gap in zip(mine, gaps, strict=True):
                 found[n] = gap
         return found
 
-    def told_apart(self, one: Contender, others: Sequence[Contender]) -> list[bool]:
-        """Tell of each other whether the two differ beyond doubt; confirmed and not do too."""
+    def first(self, one: Contender, others: Sequence[Contender], *, apart: bool) -> int:
+        """Return the place of the first that differs from `one` beyond doubt, or does not.
+
+        Confirmed and not confirmed differ. Where there is none it is the number of the others.
+        """
+        for start in range(0, len(others), _AT_ONCE):
+            found = self._apart(one, others[start : start + _AT_ONCE])
+            if apart in found:
+                return start + found.index(apart)
+        return len(others)
+
+    def _apart(self, one: Contender, others: Sequence[Contender]) -> list[bool]:
         found = self.versus([(one, other) for other in others])
         return [
             one.confirmed != other.confirmed or (gap is not None and not gap.low <= 0 <= gap.high)
             for other, gap in zip(others, found, strict=True)
         ]
 
-    def _rows(self, one: Contender, other: Contender) -> tuple[int, int]:
-        half = int(one.confirmed and other.confirmed)  # of each two rows: searched, held out
-        return self._places[one] + half, self._places[other] + half
+    def _rows(self, alike: Sequence[Contender]) -> Paired:
+        """Take in the scores of ensembles of one suite: searched, held out; none share a row."""
+        rows: list[Mapping[str, float]] = [{}]
+        strata: dict[str, str] = {}
+        for one in alike:
+            places = []
+            for half in (one.search, one.held_out):
+                places.append(len(rows) if half else 0)
+                if half:
+                    rows.append(half.scores)
+                    strata.update(half.strata)
+            self._places[one] = places[0], places[1]
+        return Paired(rows, strata, alike[0].weights)
+
+    def _pair(self, one: Contender, other: Contender) -> tuple[int, int]:
+        half = int(one.confirmed and other.confirmed)
+        return self._places[one][half], self._places[other][half]
 
 
 def contenders(
@@ -158,15 +175,6 @@ def paired(a: Seen | None, b: Seen | None, weights: Mapping[str, float]) -> Diff
     return difference(a.scores, b.scores, a.strata, weights)
 
 
-def _paired(alike: Sequence[Contender]) -> Paired:
-    """Return two rows of scores each, on search and held-out items; the suite is the same."""
-    halves = [half for one in alike for half in (one.search, one.held_out)]
-    strata: dict[str, str] = {}
-    for half in halves:
-        strata.update(half.strata if half else {})
-    return Paired([half.scores if half else {} for half in halves], strata, alike[0].weights)
-
-
 @dataclass(slots=True)
 class _Halves:
     search: Seen | None = None
@@ -189,6 +197,7 @@ def _contender(digest: str, halves: _Halves, about: _About) -> Contender:
     search, held_out, weights = halves.search, halves.held_out, about.weights
     main = search or held_out
     assert main is not None
+    confirmed = bool(held_out and held_out.evaluation.state == "COMPLETE" and held_out.rankable)
     return Contender(
         study=about.study,
         ensemble=main.evaluation.ensemble,
@@ -204,4 +213,6 @@ def _contender(digest: str, halves: _Halves, about: _About) -> Contender:
         confirmed_bounds=held_out.bounds(about.known["held_out"], weights) if held_out else None,
         key=about.key,
         weights=weights,
+        confirmed=confirmed,
+        ranked=confirmed or bool(search and search.rankable),
     )

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from data.suites.item import Item, Split
 from db.records import Evaluation, Result, State
+from db.remarks import kept, shown
 from db.statements import Work, insert_new
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
-from judges.inspection import Inspection, inspect
+from judges.inspection import inspect
 from judges.score import Score
 from judges.statistics import Estimate
 from moa.answer import Answer, Lost, Shortened
@@ -162,7 +163,7 @@ def _results(connection: Connection, evaluation: int, item: str | None = None) -
             row.category,
             _answer(row),
             tuple(scores[row.item]),
-            Inspection.from_json(row.inspection),
+            shown(row.inspection),
         )
         for row in connection.execute(answers.order_by(AnswerRow.item))
     ]
@@ -207,7 +208,7 @@ def _answer_row(evaluation: int, result: Result) -> dict[str, Any]:
         "completion_tokens": answer.completion_tokens,
         "usd": answer.usd,
         "shortened": [asdict(cut) for cut in answer.shortened],
-        "inspection": result.inspection.to_json(),
+        "inspection": kept(result.inspection),
     }
 
 

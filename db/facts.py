@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, select, update
 
 from db.statements import Put, Work, insert_new
 from db.tables import FitRow, ModelFactsRow
@@ -46,7 +46,7 @@ def freeze(study: str, found: Mapping[str, tuple[Served, ModelFacts]]) -> Work[N
                 "server": served.server,
                 "served": served.name,
                 **asdict(facts),
-                "corrections": connection.execute(_inherited(served, facts)).scalar() or [],
+                "corrections": list(map(asdict, inherited(served, facts)(connection))),
                 "frozen": now,
             }
             connection.execute(insert_new(connection, ModelFactsRow), row)
@@ -54,8 +54,9 @@ def freeze(study: str, found: Mapping[str, tuple[Served, ModelFacts]]) -> Work[N
     return work
 
 
-def _inherited(served: Served, facts: ModelFacts) -> Select[Any]:
-    return (
+def inherited(served: Served, facts: ModelFacts) -> Work[tuple[Window, ...]]:
+    """Return the corrections of the latest study that knew the same of the same served model."""
+    query = (
         select(ModelFactsRow.corrections)
         .where(
             ModelFactsRow.server == served.server,
@@ -65,6 +66,7 @@ def _inherited(served: Served, facts: ModelFacts) -> Select[Any]:
         .order_by(ModelFactsRow.frozen.desc())
         .limit(1)
     )
+    return lambda connection: _windows(connection.execute(query).scalar())
 
 
 def frozen(study: str) -> Work[dict[str, Frozen]]:
@@ -73,10 +75,14 @@ def frozen(study: str) -> Work[dict[str, Frozen]]:
     return lambda connection: {
         row.model: Frozen(
             ModelFacts(row.context, row.tokenizer, row.ratio),
-            tuple(Window(**window) for window in row.corrections),
+            _windows(row.corrections),
         )
         for row in connection.execute(query)
     }
+
+
+def _windows(kept: Iterable[Mapping[str, Any]] | None) -> tuple[Window, ...]:
+    return tuple(Window(**window) for window in kept or ())
 
 
 def correct(study: str, model: str, window: Window) -> Work[tuple[Window, ...]]:

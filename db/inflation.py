@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from db.contender import Contender
+from db.matrix import Floats, Items
 from judges.statistics import Estimate
 
-RESAMPLES = 2000
+RESAMPLES = 1000
 FEWEST = 2  # ensembles among which something was chosen
+_PRODUCT = 500_000  # multiplications at once: more would wake threads, and fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,33 +75,29 @@ def inflation(
     """Return how much too high the best of some ensembles' scores is expected to be.
 
     Args:
-        rows: Item → score 0..1, an ensemble each; only items that all have count.
+        rows: Item → score 0..1, an ensemble each. An item that one of them lacks counts as the
+            mean of its category, a category as the mean of the others: no score changes by it.
         strata: Item → category.
         weights: Category → its share; empty for equal shares.
         resamples: Times the items are drawn.
     """
-    items = sorted(set.intersection(*(set(row) for row in rows)), key=lambda i: (strata[i], i))
-    if not items:
+    seen = {item: name for item, name in strata.items() if any(item in row for row in rows)}
+    if not seen:
         return 0.0
-    values = np.array([[row[item] for item in items] for row in rows])
-    names, starts, sizes = np.unique(
-        [strata[item] for item in items], return_index=True, return_counts=True
-    )
-    shares = np.array([weights.get(str(n), 1.0) if weights else 1.0 for n in names])
-    coefficients = np.repeat(shares / shares.sum() / sizes, sizes)
-    counts = _drawn(starts, sizes, resamples)
+    items = Items.of(seen, weights)
+    values, coefficients = items.filled(items.table(rows)), items.coefficients
+    counts = _drawn(items, resamples)
     means = values @ coefficients
-    again = values @ (counts * coefficients).T  # ensembles x resamples
-    best = again.argmax(0)
-    return float(max(0.0, (again[best, np.arange(resamples)] - means[best]).mean()))
+    luck, some = 0.0, max(1, _PRODUCT // values.size)
+    for start in range(0, resamples, some):
+        again = (counts[start : start + some] * coefficients) @ values.T
+        best = again.argmax(1)
+        luck += float((again[np.arange(len(again)), best] - means[best]).sum())
+    return max(0.0, luck / resamples)
 
 
-def _drawn(
-    starts: NDArray[np.intp], sizes: NDArray[np.intp], resamples: int
-) -> NDArray[np.float64]:
+def _drawn(items: Items, resamples: int) -> Floats:
     """Return how often each item is drawn, resamples x items, within its category."""
     rng = np.random.default_rng(0)
-    out = np.zeros((resamples, int(sizes.sum())))
-    for start, size in zip(starts, sizes, strict=True):
-        out[:, start : start + size] = rng.multinomial(size, np.full(size, 1 / size), resamples)
-    return out
+    drawn = (rng.multinomial(n, np.full(n, 1 / n), resamples) for n in items.sizes)
+    return np.concatenate(list(drawn), axis=1).astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Select, and_, or_, select
 
 from data.errors import StudyError
 from data.suites.item import Split
-from db.pins import judged_by
+from db.pins import judged_by, roles_of, scale_of
 from db.statements import Work
 from db.store import Store
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
+from judges.common_scale import CommonScale
 from judges.item_analysis import CEILING, FLOOR, disagreement, discrimination
 from judges.pairwise import PAIRWISE
 from judges.rules import RULE
@@ -33,7 +34,8 @@ class ItemQuality:
         discrimination: Correlation with the rest of the half, -1 to 1; None where it says
             nothing (fewer than three ensembles, or all of them alike).
         ceiling, floor: Shares of the scored answers worth at least 0.95 and at most 0.05.
-        disagreement: Mean distance of two judges of an answer, 0 to 1; None with one judge.
+        disagreement: Mean distance of two judges of an answer, 0 to 1, on their common scale
+            where they have one; None with one judge.
         unscored: Share of the answers without a score.
     """
 
@@ -84,6 +86,10 @@ def item_quality(store: Store, study: str) -> list[ItemQuality]:
         raise StudyError("no search has begun", place=f"study {study!r}")
     judges = judged_by(pins)
     seen = store.read(_seen(study, judges))
+    for half, role in roles_of(pins).items():
+        kept = scale_of(pins, role)
+        if kept is not None:
+            _rescale((one for one in seen.values() if one.half == half), kept)
     found: dict[str, float | None] = {}
     for half in judges:
         found |= discrimination({key: s.scores for key, s in seen.items() if s.half == half})
@@ -116,6 +122,14 @@ def _seen(study: str, judges: Mapping[Split, str]) -> Work[dict[str, _Seen]]:
         return seen
 
     return work
+
+
+def _rescale(seen: Iterable[_Seen], kept: Mapping[str, Any]) -> None:
+    """Read verdicts as the scores made of them do: a mild and a harsh judge may well agree."""
+    scale = CommonScale.from_json(kept)
+    for one in seen:
+        for marks in one.verdicts.values():
+            marks |= {judge: scale.read(judge, mark) for judge, mark in marks.items()}
 
 
 def _of(

@@ -7,23 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 from data.errors import StudyError
+from data.suites.item import Split
 from db.comparability import differences
 from db.contender import Comparisons, Contender, contenders
 from db.gains import gain
 from db.inflation import chosen
+from db.lengths import Lengths, lengths
 from db.of_ten import OF
 from db.own_family import own_family
 from db.pareto import Trade, trade
 from db.pins import JudgeRole, scale_of
 from db.records import Spent
 from db.remarks import Remarks
-from db.seen import Seen, seen
+from db.seen import seen
 from db.standings import HeldOut, Latency, Leaderboard, PerAnswer, Standing
 from db.store import Store
 from db.studies import study_names, trials
 from judges.statistics import Difference
 
-_AT_ONCE = 64  # ensembles compared with the head of a group in one go
 _MIXED = "mixed: scores of other judges or suites stand side by side and prove nothing"
 
 
@@ -52,13 +53,14 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
             remedy="rank them apart, or give --allow-mixed",
         )
     found = [one for name in pins for one in _contenders(store, name, pins[name])]
-    field = sorted(_merged(found), key=lambda one: one.place)
+    field = sorted(_merged(found) if others else found, key=lambda one: one.place)
     first, outsiders = pins[study], set.intersection(*map(_outsiders, pins.values()))
     compared = [name for one in pins.values() for name in one.get("baselines") or []]
     against = _references(field, list(dict.fromkeys(compared)))
     comparisons = Comparisons(field)
     offered = None if apart else trade(field, against, comparisons)
     groups = {} if apart else _groups(field, comparisons)
+    sized = {} if apart else _lengths(field)
     return Leaderboard(
         study=" + ".join(pins),
         suite=first["suite"],
@@ -67,12 +69,13 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
         verdict=_MIXED if apart else _verdict(field, outsiders),
         confirmations=sum(c.confirmed and c.origin != "baseline" for c in field),
         spent=sum((store.spent(name) for name in pins), Spent()),
-        rows=_rows(field, _versus(field, against, comparisons), groups, offered),
+        rows=_rows(field, _versus(field, against, comparisons), groups, offered, sized),
         pareto=offered,
         chosen=None if apart else chosen(field),
         gain=gain(field, outsiders) if first.get("report_judge") and not apart else None,
         own_family=tuple(own_family(store, study, first)) if len(pins) == 1 else (),
         scales={} if apart else _scales(first),
+        lengths=sized,
         mixed=tuple(apart),
     )
 
@@ -114,10 +117,11 @@ def _rows(
     versus: Mapping[Contender, Mapping[str, Difference]],
     groups: Mapping[Contender, int],
     offered: Trade | None,
+    sized: Mapping[Split, Lengths],
 ) -> tuple[Standing, ...]:
     front = {point.digest for point in offered.front} if offered else set()
     return tuple(
-        _standing(one, position, groups.get(one), versus[one], one.digest in front)
+        _standing(one, position, groups.get(one), versus[one], one.digest in front, sized)
         for position, one in enumerate(field, start=1)
     )
 
@@ -128,6 +132,7 @@ def _standing(
     group: int | None,
     versus: Mapping[str, Difference],
     pareto: bool,
+    sized: Mapping[Split, Lengths],
 ) -> Standing:
     main = one.main
     answers = max(len(main.seconds), 1)
@@ -147,13 +152,14 @@ def _standing(
         marked=main.evaluation.marked,
         micro=one.search.micro if one.search else None,
         bounds=one.bounds,
-        held_out=_held_out(one),
+        adjusted=_adjusted(one, sized.get("search")),
+        held_out=_held_out(one, sized.get("held_out")),
         vs=versus,
-        by_category=_by_category(main),
+        by_category=main.by_category,
         per_answer=PerAnswer(main.calls / answers, main.tokens / answers, main.usd / answers),
         latency=Latency(main.percentile(50), main.percentile(95)),
         pareto=pareto,
-        remarks=Remarks.of(s for half in (one.search, one.held_out) if half for s in half.shown),
+        remarks=Remarks.of(s for h in (one.search, one.held_out) if h for s in h.inspections),
     )
 
 
@@ -164,19 +170,10 @@ def _groups(field: Sequence[Contender], compared: Comparisons) -> dict[Contender
     number = 0
     while left:
         number += 1
-        equals = _equals(left, compared)
+        equals = 1 + compared.first(left[0], left[1:], apart=True)
         groups |= dict.fromkeys(left[:equals], number)
         left = left[equals:]
     return groups
-
-
-def _equals(field: Sequence[Contender], compared: Comparisons) -> int:
-    """Return how many, from the first on, are not told apart from the first."""
-    for start in range(1, len(field), _AT_ONCE):
-        apart = compared.told_apart(field[0], field[start : start + _AT_ONCE])
-        if any(apart):
-            return start + apart.index(True)
-    return len(field)
 
 
 def _versus(
@@ -235,19 +232,23 @@ def _outsiders(pins: Mapping[str, Any]) -> set[str]:
     return set(pins.get("baselines") or ()) - members
 
 
-def _held_out(one: Contender) -> HeldOut | None:
+def _lengths(field: Sequence[Contender]) -> dict[Split, Lengths]:
+    halves: tuple[Split, ...] = ("search", "held_out")
+    found = {half: lengths(field, half) for half in halves}
+    return {half: one for half, one in found.items() if one is not None}
+
+
+def _adjusted(one: Contender, sized: Lengths | None) -> float | None:
+    return sized.adjusted.get(one) if sized else None
+
+
+def _held_out(one: Contender, sized: Lengths | None) -> HeldOut | None:
     kept = one.held_out
     if kept is None or not kept.closed or one.confirmation is None:
         return None
     judge, bounds = kept.evaluation.judge_name, one.confirmed_bounds
-    return HeldOut(one.confirmation, kept.items, judge, kept.micro, bounds)
-
-
-def _by_category(one: Seen) -> dict[str, float]:
-    groups: dict[str, list[float]] = {}
-    for item, score in one.scores.items():
-        groups.setdefault(one.strata[item], []).append(score)
-    return {name: sum(groups[name]) / len(groups[name]) for name in sorted(groups)}
+    adjusted = _adjusted(one, sized)
+    return HeldOut(one.confirmation, kept.items, judge, kept.micro, bounds, adjusted)
 
 
 def _unknown(store: Store, study: str) -> StudyError:

@@ -21,12 +21,6 @@ LONGEST = 240  # characters of a detail by which failures are told apart
 MOST_REASONS = 10
 
 
-def calls(study: str) -> Work[int]:
-    """Return how many requests a study has sent."""
-    query = select(func.count()).select_from(AttemptRow).where(AttemptRow.study == study)
-    return lambda connection: connection.execute(query).scalar_one()
-
-
 def spent(study: str) -> Work[Spent]:
     """Return what a study has spent, by role, by model and by outcome."""
     parts = AttemptRow.role, AttemptRow.model, AttemptRow.outcome

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, and_, select
 
 from data.suites.item import Split
 from db.of_ten import difference_json
-from db.pins import JudgeRole, judged_by, scale_of
+from db.pins import judged_by, roles_of, scale_of
 from db.statements import Work
 from db.store import Store
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
@@ -61,10 +61,8 @@ class _Seen:
 def own_family(store: Store, study: str, pins: Mapping[str, Any]) -> list[Residual]:
     """Return the residual of each judge of a panel whose family took part in answers."""
     families: Mapping[str, str] = pins.get("families") or {}
-    report: JudgeRole = "report_judge" if pins.get("report_judge") else "judge"
-    roles: dict[Split, JudgeRole] = {"search": "judge", "held_out": report}
     found: list[Residual] = []
-    for half, role in roles.items():
+    for half, role in roles_of(pins).items():
         judges = list(pins[role]["models"])
         if len(judges) > 1 and families.keys() >= set(judges):
             answers = store.read(_answers(study, half, judged_by(pins)[half], judges, families))

@@ -114,9 +114,8 @@ def trade(
         return None
     unit: Unit = "usd" if any(one.main.usd > 0 for one in full) else "seconds"
     best = full[0]
-    apart = compared.told_apart(best, full)
-    alike = [one for one, differs in zip(full, apart, strict=True) if not differs]
-    cheapest = min(alike, key=lambda one: (cost(one.main, unit), one.place))
+    cheap = sorted(full, key=lambda one: (cost(one.main, unit), one.place))
+    cheapest = cheap[compared.first(best, cheap, apart=False)]  # the best at the latest
     points = (Point(cost(c.main, unit), c.value or 0.0, c.digest) for c in full)
     return Trade(
         unit=unit,

@@ -72,13 +72,15 @@ def scale_of(pins: Mapping[str, Any], role: JudgeRole) -> Mapping[str, Any] | No
 
 def judged_by(pins: Mapping[str, Any]) -> dict[Split, str]:
     """Return the digest of the judge whose scores count, for each half."""
-    report: JudgeRole = "report_judge" if pins.get("report_judge") else "judge"
-    return {"search": _digest(pins, "judge"), "held_out": _digest(pins, report)}
+    return {
+        half: str((scale_of(pins, role) or pins[role])["digest"])
+        for half, role in roles_of(pins).items()
+    }
 
 
-def _digest(pins: Mapping[str, Any], role: JudgeRole) -> str:
-    found = (scale_of(pins, role) or pins[role])["digest"]
-    return str(found)
+def roles_of(pins: Mapping[str, Any]) -> dict[Split, JudgeRole]:
+    """Return whose scores count, for each half."""
+    return {"search": "judge", "held_out": "report_judge" if pins.get("report_judge") else "judge"}
 
 
 def _scale(role: JudgeRole) -> str:

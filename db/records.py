@@ -16,6 +16,7 @@ from moa.ensemble import Ensemble
 
 State = Literal["RUNNING", "COMPLETE", "PRUNED", "FAILED"]
 
+MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
 STALE = 90.0  # seconds without a heartbeat after which a process counts as gone
 
 

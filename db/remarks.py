@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from operator import attrgetter
+from itertools import chain
 from typing import Any
 
 from judges.inspection import Inspection
 
 _OFTEN = 3  # items from which one and the same answer is none
+_DEFECTS = ("mixed", "empty", "looping", "refused", "cut")
+_STYLE = ("chars", "headings", "lists", "bold")
+_ALWAYS = (*_STYLE, "said")
+CHARS = _ALWAYS.index("chars")
+"""Where `kept` has the number of signs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +55,45 @@ class Remarks:
     style: Style = field(default_factory=Style)
 
     @classmethod
-    def of(cls, shown: Iterable[Inspection]) -> Remarks:
-        """Count what answers show."""
+    def of(cls, shown: Iterable[Sequence[Any]]) -> Remarks:
+        """Count what answers show, each in the form of `kept`."""
         found = list(shown)
-        said = Counter(one.said for one in found if one.said)
-        names = ("off_language", "mixed", "empty", "looping", "refused", "cut")
+        if not found:
+            return cls()
+        *style, said, rest = zip(*found, strict=True)
+        holding = Counter(chain.from_iterable(rest))
+        means = {name: sum(n) / len(found) for name, n in zip(_STYLE, style, strict=True)}
         return cls(
             answers=len(found),
-            flagged=sum(bool(one.forged) for one in found),
-            constant=sum(times for times in said.values() if times >= _OFTEN),
-            style=_style(found),
-            **{name: sum(map(attrgetter(name), found)) for name in names},
+            flagged=holding["forged"],
+            off_language=holding["off_language"],
+            constant=sum(n for text, n in Counter(said).items() if text and n >= _OFTEN),
+            style=Style(**means),
+            **{name: holding[name] for name in _DEFECTS},
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields `flagged`, `off_language`, `defects` and `style` of a row."""
-        names = ("mixed", "empty", "looping", "refused", "cut", "constant")
+        defects = (*_DEFECTS, "constant")
         return {
             "flagged": self.flagged,
             "off_language": self.off_language,
-            "defects": {name: getattr(self, name) for name in names},
+            "defects": {name: getattr(self, name) for name in defects},
             "style": self.style.to_json(),
         }
 
 
-def _style(found: list[Inspection]) -> Style:
-    names = ("chars", "headings", "lists", "bold")
-    answers = max(len(found), 1)
-    return Style(**{name: sum(map(attrgetter(name), found)) / answers for name in names})
+def kept(inspection: Inspection) -> list[Any]:
+    """Return an inspection as it is stored, a hundred thousand times in a study.
+
+    Its style, `said`, and what else holds of it: seldom anything.
+    """
+    found = inspection.to_json()
+    always = [found.pop(name) for name in _ALWAYS]
+    return [*always, {name: value for name, value in found.items() if value}]
+
+
+def shown(stored: Sequence[Any]) -> Inspection:
+    """Return the inspection that `kept` was given."""
+    *always, rest = stored
+    return Inspection.from_json({"forged": (), **dict(zip(_ALWAYS, always, strict=True)), **rest})

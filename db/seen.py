@@ -11,15 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Text, select, type_coerce
 
 from db.evaluations import all_of
-from db.records import Evaluation
+from db.records import MARKED, Evaluation
 from db.statements import Work
 from db.tables import AnswerRow, EvaluationRow
 from db.types import decode, read_json
-from judges.inspection import Inspection
-from judges.statistics import Estimate, estimate, mean
-
-COVERAGE = 0.95  # of the items must be scored, and
-MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
+from judges.statistics import COVERAGE, Estimate, estimate, mean
 
 
 @dataclass(slots=True)
@@ -31,7 +27,7 @@ class Seen:
         strata: Item → category.
         seconds: Latency of each answer, ascending.
         calls, tokens, usd: Sums over the answers.
-        shown: What each answer shows.
+        shown: What each answer shows, as it is stored.
     """
 
     evaluation: Evaluation
@@ -41,7 +37,8 @@ class Seen:
     calls: int = 0
     tokens: int = 0
     usd: float = 0.0
-    shown: list[Inspection] = field(default_factory=list)
+    shown: Sequence[str] = ()
+    _means: dict[str, float] = field(default_factory=dict)
 
     @property
     def closed(self) -> bool:
@@ -86,6 +83,22 @@ class Seen:
         """The mean over all items, whatever their category; shown beside what is ranked."""
         return sum(self.scores.values()) / len(self.scores) if self.scores else None
 
+    @property
+    def inspections(self) -> list[list[Any]]:
+        """What each answer shows, in the form of `db.remarks.kept`."""
+        found: list[list[Any]] = read_json(f"[{','.join(self.shown)}]")
+        return found
+
+    @property
+    def by_category(self) -> Mapping[str, float]:
+        """Category → the mean over its scored items, sorted."""
+        if not self._means:
+            groups: dict[str, list[float]] = {}
+            for item, score in self.scores.items():
+                groups.setdefault(self.strata[item], []).append(score)
+            self._means = {name: sum(groups[name]) / len(groups[name]) for name in sorted(groups)}
+        return self._means
+
     def bounds(
         self, known: Mapping[str, str], weights: Mapping[str, float]
     ) -> tuple[float, float] | None:
@@ -99,11 +112,14 @@ class Seen:
         strata = {**known, **self.strata} if whole else self.strata
         if not strata:
             return None
-        ends = (0.0, 1.0) if len(strata) > len(self.scores) else (0.0,)
-        found = [
-            mean({**dict.fromkeys(strata, end), **self.scores}, strata, weights) for end in ends
-        ]
-        return found[0], found[-1]
+        if len(strata) == len(self.scores):
+            value = mean(self.by_category, {name: name for name in self.by_category}, weights)
+            return value, value
+        low, high = (
+            mean({**dict.fromkeys(strata, end), **self.scores}, strata, weights)
+            for end in (0.0, 1.0)
+        )
+        return low, high
 
     def estimate(self, weights: Mapping[str, float]) -> Estimate | None:
         """Return its score with the interval: as stored, or of what there is so far."""
@@ -118,13 +134,6 @@ class _Names(dict[str, str]):
 
     def __missing__(self, stored: str) -> str:
         return self.setdefault(stored, decode(stored))
-
-
-class _Inspections(dict[str, Inspection]):
-    """Inspections as they are stored, each read once: many answers are the same."""
-
-    def __missing__(self, stored: str) -> Inspection:
-        return self.setdefault(stored, Inspection.from_json(read_json(stored)))
 
 
 def seen(study: str) -> Work[list[Seen]]:
@@ -148,11 +157,11 @@ def seen(study: str) -> Work[list[Seen]]:
 
     def work(connection: Connection) -> list[Seen]:
         found = {e.id: Seen(e) for e in all_of(study, None)(connection)}
-        names, inspections = _Names(), _Inspections()
+        names = _Names()
         for evaluation, rows in groupby(_fetched(connection, query), itemgetter(0)):
             one = found.get(evaluation)
             if one is not None:  # begun between the two queries
-                _fill(one, zip(*rows, strict=True), names, inspections)
+                _fill(one, zip(*rows, strict=True), names)
         return list(found.values())
 
     return work
@@ -165,14 +174,11 @@ def _fetched(connection: Connection, query: Executable) -> Sequence[tuple[Any, .
     return cursor.fetchall()
 
 
-def _fill(
-    one: Seen, columns: Iterable[tuple[Any, ...]], names: _Names, inspections: _Inspections
-) -> None:
-    _, stored, categories, values, seconds, calls, tokens, usd, shown = columns
+def _fill(one: Seen, columns: Iterable[tuple[Any, ...]], names: _Names) -> None:
+    _, stored, categories, values, seconds, calls, tokens, usd, one.shown = columns
     items = [names[item] for item in stored]
     one.strata = dict(zip(items, (names[name] for name in categories), strict=True))
     scores = zip(items, values, strict=True)
     one.scores = {item: value for item, value in scores if value is not None}
     one.seconds = sorted(seconds)
     one.calls, one.tokens, one.usd = sum(calls), sum(tokens), sum(usd)
-    one.shown = [inspections[inspection] for inspection in shown]

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from data.suites.item import Split
 from db.contender import Bounds
 from db.gains import Gain
 from db.inflation import Chosen
+from db.lengths import Lengths
 from db.of_ten import OF, difference_json, estimate_json, of_ten
 from db.own_family import Residual
 from db.pareto import Trade
@@ -23,7 +25,7 @@ class HeldOut:
     """A confirmation: score 0..1 with its interval on the held-out items.
 
     Attributes:
-        micro, bounds: As in `Standing`.
+        micro, bounds, adjusted: As in `Standing`.
     """
 
     estimate: Estimate
@@ -31,6 +33,7 @@ class HeldOut:
     judge: str
     micro: float | None = None
     bounds: Bounds | None = None
+    adjusted: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the form of CONTRACT `held_out`."""
@@ -38,7 +41,7 @@ class HeldOut:
             **estimate_json(self.estimate),
             "items": self.items,
             "judge": self.judge,
-            **_beside(self.micro, self.bounds),
+            **_beside(self.micro, self.bounds, self.adjusted),
         }
 
 
@@ -83,6 +86,7 @@ class Standing:
         study: Where it was found; several studies are joined by " + ".
         micro: The mean over items, while what is ranked is the mean over categories.
         bounds: The score with the unscored items at worst and at best.
+        adjusted: The score were its answers as long as the others', by the board's `lengths`.
         vs: Model → paired difference against it alone, on held-out items where both have them.
         remarks: What its answers show, on both halves.
     """
@@ -108,6 +112,7 @@ class Standing:
     study: str = ""
     micro: float | None = None
     bounds: Bounds | None = None
+    adjusted: float | None = None
     remarks: Remarks = field(default_factory=Remarks)
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +137,7 @@ class Standing:
             "latency_s": self.latency.to_json(),
             "pareto": self.pareto,
             "study": self.study,
-            **_beside(self.micro, self.bounds),
+            **_beside(self.micro, self.bounds, self.adjusted),
             **self.remarks.to_json(),
         }
 
@@ -149,6 +154,8 @@ class Leaderboard:
         own_family: What each judge of a panel gives to its own family, in a single study.
         scales: Role → how its judges' marks are read, where they were put on one scale; none of
             scores that cannot be compared.
+        lengths: Half → what the length of answers goes with; none of scores that cannot be
+            compared.
         mixed: Why the rows cannot be compared, where that was asked for all the same.
         pareto: Quality against cost; None while nothing is ranked.
         chosen: The best by search score, and how much of it is expected to be luck.
@@ -165,6 +172,7 @@ class Leaderboard:
     gain: Gain | None = None
     own_family: tuple[Residual, ...] = ()
     scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lengths: Mapping[Split, Lengths] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
     pareto: Trade | None = None
     chosen: Chosen | None = None
@@ -186,15 +194,17 @@ class Leaderboard:
             "gain": self.gain.to_json() if self.gain else None,
             "own_family": [residual.to_json() for residual in self.own_family],
             "scales": {role: dict(scale) for role, scale in self.scales.items()},
+            "length": {half: found.to_json() for half, found in self.lengths.items()},
             "mixed": list(self.mixed),
             "pareto": self.pareto.to_json() if self.pareto else None,
             "chosen": self.chosen.to_json(OF) if self.chosen else None,
         }
 
 
-def _beside(micro: float | None, bounds: Bounds | None) -> dict[str, Any]:
+def _beside(micro: float | None, bounds: Bounds | None, adjusted: float | None) -> dict[str, Any]:
     return {
         "micro": None if micro is None else of_ten(micro),
+        "adjusted": None if adjusted is None else of_ten(adjusted),
         "bounds": [of_ten(end) for end in bounds] if bounds else None,
     }
 

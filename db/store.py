@@ -233,6 +233,10 @@ class Store:
         """Return by model what a study's prompts are fitted by."""
         return self.read(facts.frozen(study))
 
+    def inherited(self, served: Served, found: ModelFacts) -> tuple[Window, ...]:
+        """Return the corrections that a study would begin with which freezes these facts."""
+        return self.read(facts.inherited(served, found))
+
     async def correct(self, study: str, model: str, window: Window) -> tuple[Window, ...]:
         """Add a window that an overflow taught; returns all of the model's, oldest first."""
         return await self._writer.run(facts.correct(study, model, window))
@@ -246,10 +250,6 @@ class Store:
         await self._writer.put(facts.keep(served, key, kept))
 
     # what was spent, and who is at work
-
-    def calls(self, study: str) -> int:
-        """Return how many requests a study has sent."""
-        return self.read(ledger.calls(study))
 
     def usage(self, study: str | None = None) -> list[Usage]:
         """Return what each model took in each role, in one study or all."""

@@ -16,22 +16,29 @@ class StudyFacts:
 
     Attributes:
         served: The models by name.
-        found: Facts of models that are not frozen yet, because their server was not reached.
+        found: Facts of models that may not be frozen yet, because their server was not reached:
+            they are taken as they would be frozen.
     """
 
     store: Store
     study: str
     served: Mapping[str, Served]
     found: Mapping[str, ModelFacts]
-    _frozen: dict[str, Frozen] = field(init=False)
+    _known: dict[str, Frozen] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._frozen = self.store.frozen(self.study)
+        frozen = self.store.frozen(self.study)
+        assumed = {
+            model: Frozen(facts, self.store.inherited(self.served[model], facts))
+            for model, facts in self.found.items()
+            if model not in frozen
+        }
+        self._known = assumed | frozen
 
     def facts(self, model: str) -> ModelFacts:
-        """Return the frozen facts of a model."""
-        known = self._frozen.get(model)
-        return known.facts if known else self.found.get(model, ModelFacts())
+        """Return the facts of a model; those of one that nobody asked after say nothing."""
+        known = self._known.get(model)
+        return known.facts if known else ModelFacts()
 
     async def freeze(self, models: Iterable[str]) -> None:
         """Write down for ever what was assumed of models; first facts stay."""
@@ -41,16 +48,15 @@ class StudyFacts:
 
     def corrections(self, model: str) -> tuple[Window, ...]:
         """Return the windows that overflows taught, oldest first."""
-        known = self._frozen.get(model)
+        known = self._known.get(model)
         return known.corrections if known else ()
 
     async def correct(self, model: str, window: Window) -> None:
         """Keep a window that an overflow taught."""
         facts = self.facts(model)
-        if model not in self._frozen:
-            await self.store.freeze(self.study, {model: (self.served[model], facts)})
+        await self.store.freeze(self.study, {model: (self.served[model], facts)})
         windows = await self.store.correct(self.study, model, window)
-        self._frozen[model] = Frozen(facts, windows)
+        self._known[model] = Frozen(facts, windows)
 
     def fit(self, model: str, key: str) -> tuple[Kept, ...] | None:
         """Return how a prompt for a model was fitted, reference by reference."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -152,12 +154,27 @@ def _is_the_databases(error: Exception | None) -> bool:
 
 
 def _insert(connection: Connection, jobs: list[_Job]) -> None:
+    """Write the rows of all jobs, in an order that all processes keep.
+
+    PostgreSQL lets two searches that write the same replies in other orders wait for each other.
+    """
     by_kind: dict[tuple[Verb, type[Base]], list[dict[str, Any]]] = {}
     for job in jobs:
         for verb, table, row in job.rows:
             by_kind.setdefault((verb, table), []).append(row)
-    for (verb, table), rows in by_kind.items():
+    for verb, table in sorted(by_kind, key=_name):
+        rows = sorted(by_kind[verb, table], key=_key(table))
         connection.execute(verb(connection, table), rows)
+
+
+def _name(kind: tuple[Verb, type[Base]]) -> tuple[str, str]:
+    verb, table = kind
+    return table.__tablename__, verb.__name__
+
+
+@cache
+def _key(table: type[Base]) -> itemgetter[Any]:
+    return itemgetter(*(column.name for column in table.__table__.primary_key))
 
 
 def _answer(jobs: list[_Job]) -> None:

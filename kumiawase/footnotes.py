@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from data.suites.item import Split
 from db.gains import Gain
+from db.lengths import Lengths
 from db.of_ten import OF
 from db.own_family import Residual
 from db.standings import Leaderboard, Standing
@@ -32,6 +34,7 @@ def lines(board: Leaderboard, shown: Sequence[Standing]) -> list[str]:
         *(_gain(board.gain) if board.gain else ()),
         *_bounds(shown),
         *([_MICRO] if has_micro(shown) else ()),
+        *(_length(half, board.lengths[half]) for half in lengthy(board)),
         *_compared(board),
         *(f"{_ROLES[role]}: {_scale(scale)}" for role, scale in board.scales.items()),
         *_own_family(board.own_family),
@@ -50,6 +53,26 @@ def has_micro(shown: Iterable[Standing]) -> bool:
     """Tell whether any row's mean over items is another than its mean over categories."""
     pairs = ((r.held_out.estimate if r.held_out else r.estimate, micro(r)) for r in shown)
     return any(e and m is not None and OF * abs(e.value - m) >= _SEEN for e, m in pairs)
+
+
+def lengthy(board: Leaderboard) -> list[Split]:
+    """Return the halves on which the length of answers goes with their scores beyond chance."""
+    return [half for half, found in board.lengths.items() if found.slope.significant]
+
+
+def adjusted(row: Standing, halves: Collection[Split]) -> float | None:
+    """Return the score that ranks a row freed of length, where its half is one of these."""
+    if row.held_out:
+        return row.held_out.adjusted if "held_out" in halves else None
+    return row.adjusted if "search" in halves else None
+
+
+def _length(half: Split, found: Lengths) -> str:
+    return (
+        f"length: twice as long goes with {_span(found.slope)} of {OF} on {_HALVES[half]} items;"
+        " adj. is the score had all answered at the same length; whether the judge pays for"
+        " length or longer answers say more, `audit` tells"
+    )
 
 
 def _gain(gain: Gain) -> list[str]:
@@ -92,6 +115,7 @@ def _scale(scale: Mapping[str, Any]) -> str:
         + (f" ({line['note']})" if line["note"] else "")
         for name, line in scale["judges"].items()
     ]
+    told += [f"{name} did not answer: it judges nothing in this study" for name in scale["away"]]
     return f"one scale, frozen from {scale['answers']} answers of the baselines: {', '.join(told)}"
 
 

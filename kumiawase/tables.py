@@ -14,6 +14,7 @@ from db.records import Spent
 from db.standings import Leaderboard, Standing
 from judges.statistics import Estimate
 from kumiawase import footnotes, remarks
+from moa.ensemble import told_apart
 
 _BLANKS = "\n\u3000\u00a0"
 WIDTH = 160  # columns where stdout is no terminal: little is folded for a pipe
@@ -69,21 +70,12 @@ def leaderboard(board: Leaderboard, rows: int) -> None:
         f" {len(confirmed) - compared} found, {compared} baselines",
         markup=False,
     )
-    columns: tuple[str, ...] = COLUMNS
-    right = "rank group trial items calls micro flagged"
-    labels = [row.ensemble.label for row in shown]
-    figures: list[tuple[str, ...]] = [_row(row) for row in shown]
-    if footnotes.has_micro(shown):
-        columns = (*columns, "micro")
-        means = (footnotes.micro(row) for row in shown)
-        told = ("—" if mean is None else f"{OF * mean:.2f}" for mean in means)
-        figures = [(*cells, mean) for cells, mean in zip(figures, told, strict=True)]
-    for heading, counts in remarks.columns(shown):
-        columns = (*columns, heading)
-        figures = [(*cells, count) for cells, count in zip(figures, counts, strict=True)]
-    if len({row.study for row in board.rows}) > 1:
-        columns = (*columns, "study")
-        figures = [(*cells, row.study) for cells, row in zip(figures, shown, strict=True)]
+    right = "rank group trial items calls micro adj. flagged"
+    labels = told_apart([row.ensemble for row in shown])
+    extras = _extras(board, shown)
+    columns = (*COLUMNS, *(heading for heading, _ in extras))
+    others = zip(*(cells for _, cells in extras), strict=True) if extras else [()] * len(shown)
+    figures = [(*_row(row), *cells) for row, cells in zip(shown, others, strict=True)]
     if out.width >= WIDE:
         whole = [(*cells, label) for cells, label in zip(figures, labels, strict=True)]
         out.print(table((*columns, "ensemble"), whole, right))
@@ -101,6 +93,23 @@ def leaderboard(board: Leaderboard, rows: int) -> None:
     if board.chosen is not None:
         _luck(board.chosen, out)
     spent(board.spent, out)
+
+
+def _extras(board: Leaderboard, shown: Sequence[Standing]) -> list[tuple[str, list[str]]]:
+    """Return the columns that not every leaderboard needs: heading and cells."""
+    found: list[tuple[str, list[str]]] = []
+    if footnotes.has_micro(shown):
+        found.append(("micro", [_of_ten(footnotes.micro(row)) for row in shown]))
+    if halves := footnotes.lengthy(board):
+        found.append(("adj.", [_of_ten(footnotes.adjusted(row, halves)) for row in shown]))
+    found += remarks.columns(shown)
+    if len({row.study for row in board.rows}) > 1:
+        found.append(("study", [row.study for row in shown]))
+    return found
+
+
+def _of_ten(value: float | None) -> str:
+    return "—" if value is None else f"{OF * value:.2f}"
 
 
 def _luck(found: Chosen, out: Console) -> None:

@@ -14,10 +14,10 @@ from data.errors import RequestError
 from data.observer import Observer
 from data.suites import Item, Suite
 from data.suites.item import Split
-from db.records import Evaluation, Result
+from db.records import MARKED, Evaluation, Result
 from db.store import Store
 from judges.score import Judge
-from judges.statistics import Estimate, estimate
+from judges.statistics import COVERAGE, Estimate, estimate
 from moa.answer import Answer
 from moa.conversation import Conversation
 from moa.engine import Engine
@@ -28,8 +28,6 @@ from optimizer.stepping import Together
 
 State = Literal["COMPLETE", "PRUNED", "FAILED"]
 
-COVERAGE = 0.95  # of the items must be scored, and
-MARKED = 0.05  # of the answers at most may miss references, for an ensemble to be ranked
 PAUSES = (1.0, 4.0, 16.0)  # seconds before the last items of an evaluation are tried again
 PASSES = 3  # over the items that were not answered or not judged, before the evaluation fails
 

@@ -38,3 +38,20 @@ def test_one_ensemble_and_no_shared_item_are_no_luck() -> None:
     strata = {"1": "a", "2": "a"}
     assert inflation([{"1": 0.5, "2": 0.7}], strata, {}) < 0.02
     assert inflation([{"1": 0.5}, {"2": 0.7}], strata, {}) == 0.0
+
+
+def test_items_that_some_lack_hide_no_luck() -> None:
+    rng = np.random.default_rng(1)
+    table = rng.normal(0.5, NOISE, (60, ITEMS)) + rng.normal(0, 0.3, ITEMS)
+    strata = {str(i): f"c{i % 4}" for i in range(ITEMS)}
+    whole = [{str(i): float(value) for i, value in enumerate(row)} for row in table]
+    # Each lacks another item: not one is left that all have.
+    holey = [{i: v for i, v in row.items() if int(i) != n % ITEMS} for n, row in enumerate(whole)]
+    full = inflation(whole, strata, {})
+    assert inflation(holey, strata, {}) == pytest.approx(full, rel=0.2)
+
+
+def test_a_category_that_one_lacks_counts_as_its_mean() -> None:
+    strata = {"1": "a", "2": "a", "3": "b"}
+    rows = [{"1": 0.2, "2": 0.4, "3": 0.5}, {"1": 0.5, "2": 0.5}]
+    assert inflation(rows, strata, {"a": 0.7, "b": 0.3}) == 0.0

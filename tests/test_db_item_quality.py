@@ -12,6 +12,7 @@ from data.errors import StudyError
 from data.suites.item import Split
 from db.item_quality import ItemQuality, item_quality
 from db.store import Store
+from judges.common_scale import CommonScale, Line
 from judges.score import Score
 from moa.ensemble import single
 from tests.support.rows import answer, item
@@ -104,6 +105,19 @@ async def test_several_judges_disagree_and_means_of_them_do_not(store: Store) ->
     assert by["one"].disagreement == pytest.approx(0.6)
     assert by["ruled"].disagreement == pytest.approx(0.2)
     assert by["alone"].disagreement is None
+
+
+async def test_a_mild_and_a_harsh_judge_on_one_scale_agree(store: Store) -> None:
+    await pin(store, REPORT)
+    lines = {"x": Line(offset=-0.2), "y": Line(offset=0.2)}
+    scale = CommonScale(lines, 16).to_json()
+    await store.scale("s", "judge", {**scale, "digest": "scaled"})
+    for number in range(2):
+        await evaluate(store, number, {"one": panel(0.8, 0.4)}, judge="scaled")
+        await evaluate(store, number, {"two": panel(0.8, 0.2)}, half="held_out", judge="r")
+    by = await found(store)
+    assert by["one"].disagreement == pytest.approx(0)
+    assert by["two"].disagreement == pytest.approx(0.6)  # that panel has no scale
 
 
 async def test_only_the_judge_that_counts_for_a_half_is_read(store: Store) -> None:

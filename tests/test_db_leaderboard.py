@@ -347,7 +347,7 @@ async def test_a_second_opinion_ranks_nothing(store: Store) -> None:
 # -- one scale
 
 
-SCALE = {"answers": 48, "judges": {}, "digest": "frozen"}
+SCALE = {"answers": 48, "judges": {}, "away": [], "digest": "frozen"}
 
 
 async def test_what_was_scored_before_the_scale_was_frozen_counts_no_more(store: Store) -> None:
@@ -475,9 +475,9 @@ async def test_the_json_has_the_keys_and_types_of_the_contract(store: Store, sha
 
 
 # What was added to the contract's form, by the place it stands in.
-BESIDE = {"micro", "bounds"}
+BESIDE = {"micro", "bounds", "adjusted"}
 ADDED = {
-    "": {"gain", "own_family", "scales", "mixed"},
+    "": {"gain", "own_family", "scales", "mixed", "length"},
     ".rows[]": {"study", "flagged", "off_language", "defects", "style", *BESIDE},
     ".rows[].held_out": BESIDE,
 }

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from data.suites.item import Split
 from db.leaderboard import rank
-from db.remarks import Remarks
+from db.remarks import Remarks, kept
 from db.store import Store
 from judges.inspection import Inspection, inspect
 from kumiawase import remarks, tables
@@ -89,7 +89,8 @@ async def test_the_table_shows_it_where_there_is_something_to_show(
 def test_counts() -> None:
     one = Inspection(off_language=True, forged=("verdict", "tokens"), cut=True, chars=10, said="x")
     two = replace(one, forged=(), off_language=False, refused=True, chars=20)
-    found = Remarks.of([one, two, two, Inspection(), Inspection(), Inspection()])
+    shown = one, two, two, Inspection(), Inspection(), Inspection()
+    found = Remarks.of(map(kept, shown))
     assert (found.answers, found.flagged, found.off_language) == (6, 1, 1)
     assert (found.cut, found.refused, found.constant) == (3, 2, 3)
     assert found.style.chars == 50 / 6

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -16,9 +17,10 @@ from db import types
 from db.facts import Frozen, Served
 from db.records import Proposal, Share
 from db.store import Store
+from db.study_facts import StudyFacts
 from endpoints.facts import Kept, ModelFacts, Window
 from judges.statistics import Estimate
-from tests.support.postgres import any_database
+from tests.support.postgres import any_database, database
 from tests.support.rows import ALONE, MOA, answer, attempt, completion, item, scores
 
 ODD = [
@@ -29,6 +31,9 @@ ODD = [
     "escaped:のような文",
     "\ud800\0",
 ]
+
+
+DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -61,7 +66,7 @@ async def test_a_completion_comes_back_as_received(store: Store) -> None:
 async def test_a_stored_completion_is_claimed_instead_of_an_attempt(store: Store) -> None:
     await store.settle(attempt("1", outcome="ok"), completion())
     assert await store.claim(attempt("2")) == completion()
-    assert store.calls("s") == 1
+    assert store.spent("s").calls == 1
 
 
 async def test_a_failure_is_a_line_of_the_ledger_and_no_completion(store: Store) -> None:
@@ -89,7 +94,7 @@ async def test_the_ledger_adds_up(store: Store) -> None:
     assert spent.by_role == {"proposer": Share(2, 30, 1.0), "judge": Share(2, 15, 0.5)}
     assert spent.by_model == {"a": Share(3, 30, 1.0), "b": Share(1, 15, 0.5)}
     assert spent.by_outcome == {"ok": 3, "sent": 1}
-    assert (store.calls("s"), store.calls("nobody")) == (4, 0)
+    assert (store.spent("s").calls, store.spent("nobody").calls) == (4, 0)
     assert store.spent("nobody").calls == 0
 
 
@@ -167,7 +172,7 @@ async def test_a_cancelled_caller_does_not_take_its_write_along(store: Store) ->
     await asyncio.gather(*tasks, return_exceptions=True)
     assert tasks[0].cancelled()
     await store.claim(attempt("last", "last"))
-    assert store.calls("s") == 6
+    assert store.spent("s").calls == 6
 
 
 async def test_close_waits_for_what_was_asked(store: Store) -> None:
@@ -176,7 +181,7 @@ async def test_close_waits_for_what_was_asked(store: Store) -> None:
     store.close()
     await asyncio.gather(*tasks)
     with Store.open(store.url) as again:
-        assert again.calls("s") == 50
+        assert again.spent("s").calls == 50
     with pytest.raises(StoreError, match="closed"):
         await store.claim(attempt())
 
@@ -255,6 +260,18 @@ async def test_a_study_begins_with_the_corrections_of_the_one_before(store: Stor
     assert {frozen.corrections for frozen in store.frozen("u").values()} == {()}
 
 
+async def test_what_is_assumed_of_a_silent_server_is_what_is_frozen_later(store: Store) -> None:
+    served, facts = Served("http://h/v1", "owner/m"), ModelFacts(4096)
+    await store.freeze("s", {"m": (served, facts)})
+    await store.correct("s", "m", Window(2000))
+    run = StudyFacts(store, "t", {"m": served}, {"m": facts})
+    assert (run.facts("m"), run.corrections("m")) == (facts, (Window(2000),))
+    await run.freeze(["m"])
+    assert store.frozen("t")["m"] == Frozen(facts, run.corrections("m"))
+    await run.correct("m", Window(1000))
+    assert run.corrections("m") == (Window(2000), Window(1000))
+
+
 async def test_the_first_fit_of_a_prompt_stays(store: Store) -> None:
     first = (Kept(0, 10, 10), Kept(-5, 900, 4))
     await store.keep_fit("z", "k", first)
@@ -274,3 +291,19 @@ async def test_running_time_is_summed_over_workers(store: Store) -> None:
     assert min(w.seconds for w in found.values()) > 0
     silent = replace(found[first], seen=found[first].seen - 1000)
     assert not silent.at_work
+
+
+async def test_searches_that_meet_at_the_same_replies_do_not_block_each_other() -> None:
+    keys = [f"k{number:03}" for number in range(300)]
+
+    async def settle(store: Store, who: str, order: list[str]) -> None:
+        lines = ((attempt(who + key, key, outcome="ok"), completion(key)) for key in order)
+        await asyncio.gather(*(store.settle(*line) for line in lines))
+
+    with database() as url, Store.open(url) as one, Store.open(url) as other:
+        for turn in "abc":
+            mine = [turn + key for key in keys]
+            await asyncio.gather(settle(one, "1", mine), settle(other, "2", mine[::-1]))
+        count = sqlalchemy.text(DEADLOCKS)
+        assert one.read(lambda connection: connection.execute(count).scalar_one()) == 0
+        assert one.spent("s").calls == 6 * len(keys)

@@ -21,6 +21,7 @@ SCALE = {
         "甲": {"slope": 1.25, "offset": -0.1, "note": ""},
         "乙": {"slope": 1.0, "offset": 0.0, "note": "unscaled"},
     },
+    "away": ["丙"],
 }
 
 
@@ -111,7 +112,8 @@ def test_scales_and_own_families_are_told_judge_by_judge() -> None:
     scale, own = footnotes.lines(board(scales={"judge": SCALE}, own_family=(residual,)), ())
     assert scale == (
         "search judge: one scale, frozen from 48 answers of the baselines:"
-        " 甲 × 1.25 -1.00, 乙 × 1.00 +0.00 (unscaled)"
+        " 甲 × 1.25 -1.00, 乙 × 1.00 +0.00 (unscaled),"
+        " 丙 did not answer: it judges nothing in this study"
     )
     assert own == (
         "own family, against other judges, of 10: 甲 (鶴) +0.50 [+0.20, +0.80] on 20 search items"

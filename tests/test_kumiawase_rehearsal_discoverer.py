@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from data.errors import ConfigError
 from kumiawase.rehearsal.best_known import limits_of
@@ -112,6 +113,23 @@ def test_roles_are_kept() -> None:
     found = ensembles(proposals("\n".join(map(json.dumps, lines)), 0))
     assert {e.aggregator.model for e in found} == {"sim/dango-14b"}
     assert all("sim/dango-14b" != agent.model for e in found for agent in e.agents)
+
+
+@pytest.mark.parametrize(
+    ("roles", "layers", "found"),
+    [({"a": ["aggregator"]}, 2, 4), ({"a": ["proposer"]}, 2, 0), ({}, 2, 0), ({"a": []}, 0, 0)],
+)
+def test_a_space_of_one_or_nothing_is_no_fault(
+    roles: dict[str, list[str]], layers: int, found: int
+) -> None:
+    limits = {**LIMITS, "layers": layers, "temperatures": [0.7]}
+    lines = [{"limits": limits}, *({"model": m, "roles": held} for m, held in roles.items())]
+    known = {"ensemble": {"layers": [], "aggregator": {"model": "a"}}, "score": 7.0, "id": "e0"}
+    for told in (lines, [*lines, known]):
+        reply = proposals("\n".join(map(json.dumps, told)), 0)
+        assert {one.label for one in ensembles(reply)} <= {"a@0.7"}
+        assert len(ensembles(reply)) == found
+        proposals("\n".join(map(json.dumps, told)), 0, "nonsense")
 
 
 def test_it_repairs_what_is_named_and_repeats_nothing() -> None:

@@ -311,6 +311,23 @@ async def test_a_judge_that_is_away_is_waited_for(whole: dict[str, Any], tmp_pat
         assert lab.board() == whole
 
 
+async def test_a_dead_model_of_a_pool_that_judges_itself_ends_no_search(tmp_path: Path) -> None:
+    def says(request: Request) -> Reply:
+        return ServerFailedError("502") if request.model == "a" else echo(request)
+
+    families = dict(zip("abc", TEMPER, strict=True))
+    with Lab(tmp_path, models=Models(says), report=False) as lab:
+        lab.members[0].away = True
+        lab.judge = CombinedJudge(panel(*lab.members, families=families, own=True))
+        await lab.run()
+        scale = lab.store.pins(STUDY)["judge_scale"]
+        assert (scale["away"], set(scale["judges"])) == (["mild"], {"harsh", "even"})
+        rows = lab.board()["rows"]
+        confirmed = [row for row in rows if row["held_out"]]
+        assert {row["ensemble"]["aggregator"]["model"] for row in confirmed} == {"b", "c"}
+        assert any(row["trial"] is not None and row["rank"] for row in rows)
+
+
 async def test_a_model_that_is_down_is_no_reason_to_wait(tmp_path: Path) -> None:
     """Nor does what it was given before the scale stay in the search."""
     down = {"a"}

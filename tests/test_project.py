@@ -197,3 +197,13 @@ def test_whoever_only_reads_does_not_wait_for_openai(verb: str, tmp_path: Path) 
     assert code == 2
     assert "sqlalchemy" in heavy
     assert not heavy & {"openai", "optuna"}
+
+
+def test_what_decides_a_rank_stands_in_one_place(packages: list[str]) -> None:
+    homes = defaultdict(list)
+    for file in (f for package in packages for f in sorted((ROOT / package).rglob("*.py"))):
+        for name in re.findall(
+            r"^(COVERAGE|MARKED)\b.*?= ", file.read_text("utf-8"), re.MULTILINE
+        ):
+            homes[name].append(file.relative_to(ROOT).as_posix())
+    assert homes == {"COVERAGE": ["judges/statistics.py"], "MARKED": ["db/records.py"]}

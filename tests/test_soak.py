@@ -47,7 +47,7 @@ def test_the_night_is_a_fifth_of_the_requests_and_every_fault() -> None:
 
 
 def test_faults_are_read_and_one_models_own_come_first() -> None:
-    found = Faults.parse("night,hang=0.1,slow@sim/yokan-8b=1")
+    found = Faults.parse("night, hang=0.1, slow@sim/yokan-8b=1")
     assert found.shares == {**NIGHT, "hang": 0.1}
     drawn = found.drawer()
     assert {drawn("sim/yokan-8b") for _ in range(20)} == {"slow"}
@@ -55,7 +55,10 @@ def test_faults_are_read_and_one_models_own_come_first() -> None:
     assert {Faults.parse("").drawer()("a") for _ in range(50)} == {None}
 
 
-@pytest.mark.parametrize("text", ["nigth", "hang", "hang=2", "hang=-1", "hang=x", "a=0.6,429=0.6"])
+NONE = ["nigth", "hang", "hang=2", "hang=-1", "hang=x", "5xx=0.6,429=0.6", "hang@=1", "hang@gpt=1"]
+
+
+@pytest.mark.parametrize("text", NONE)
 def test_faults_that_cannot_be_are_one_line(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Faults.parse(text)

@@ -111,9 +111,9 @@ def _evaluation(evaluation: Evaluation, results: list[Result]) -> dict[str, Any]
 
 def _orders(results: list[Result]) -> dict[str, Any] | None:
     """Return how far verdicts depended on the order of two answers, where they were compared."""
-    from judges.pairwise import Orders
+    from judges.pairwise import PositionBias
 
-    found = Orders.of(result.scores for result in results)
+    found = PositionBias.of(result.scores for result in results)
     return found.to_json() if found.comparisons else None
 
 

@@ -66,6 +66,8 @@ def proposals(message: str, body: object, manner: Manner = "sound") -> str:
     lines = list(_lines(message))
     reading = _read(lines)
     rng = random.Random(draws.whole("discovery", body))
+    if not reading.limits.aggregators:
+        return _fenced([])
     if manner == "nonsense":
         return _nonsense(lines, reading, rng)
     out: list[dict[str, Any]] = []

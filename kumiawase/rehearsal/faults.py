@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from data.errors import ConfigError
 from kumiawase.rehearsal import draws
+from kumiawase.rehearsal.pool import NAMES
 
 FAULTS = {
     "429": "too many requests, with Retry-After",
@@ -66,7 +67,7 @@ class Faults:
 
     Attributes:
         shares: Name → share, of every model.
-        models: Model → name → share, of one model; before those of every model.
+        models: Model → name → share, of one model, which those of every model do not hit then.
         seed: Decides which requests are hit, by the order of their arrival.
     """
 
@@ -83,13 +84,13 @@ class Faults:
         """
         shares: dict[str, float] = {}
         models: dict[str, dict[str, float]] = {}
-        for part in filter(None, text.split(",")):
+        for part in filter(None, map(str.strip, text.split(","))):
             if part in PRESETS:
                 shares |= PRESETS[part]
                 continue
             named, _, share = part.partition("=")
-            name, _, model = named.partition("@")
-            into = models.setdefault(model, {}) if model else shares
+            name, at, model = named.partition("@")
+            into = models.setdefault(_member(model, text), {}) if at else shares
             into[_known(name, text)] = _share(share, text)
         for found in (shares, *models.values()):
             if sum(found.values()) > 1:
@@ -120,6 +121,12 @@ class Faults:
 def _known(name: str, text: str) -> str:
     if name not in FAULTS:
         raise _unreadable(text, f"no fault {name!r}; there are {', '.join(FAULTS)}")
+    return name
+
+
+def _member(name: str, text: str) -> str:
+    if name not in NAMES:
+        raise _unreadable(text, f"no model {name!r}; there are {', '.join(NAMES)}")
     return name
 
 

@@ -66,7 +66,8 @@ class Shape:
 
 def sample(limits: Limits, rng: random.Random) -> Shape:
     """Draw a shape: depth, sizes and members uniformly."""
-    layers = tuple(_layer(limits, rng) for _ in range(rng.randint(0, limits.layers)))
+    depth = rng.randint(0, limits.layers if limits.proposers else 0)
+    layers = tuple(_layer(limits, rng) for _ in range(depth))
     return Shape(layers, rng.choice(limits.aggregators), rng.choice(limits.temperatures))
 
 
@@ -86,8 +87,8 @@ def neighbours(shape: Shape, limits: Limits) -> Iterator[Shape]:
 
 
 def mutated(shape: Shape, limits: Limits, rng: random.Random) -> Shape:
-    """Return a shape one random move away."""
-    return rng.choice([near for near in neighbours(shape, limits) if near != shape])
+    """Return a shape one random move away; the same where there is no other."""
+    return rng.choice([near for near in neighbours(shape, limits) if near != shape] or [shape])
 
 
 def crossed(one: Shape, other: Shape, limits: Limits, rng: random.Random) -> Shape:

@@ -74,6 +74,7 @@ _MEMBERS = {
 }
 JUDGES = ("sim/judge", "sim/judge-2")
 DISCOVERER = "sim/discoverer"
+NAMES = (*_MEMBERS, *JUDGES, DISCOVERER)
 
 
 @dataclass(frozen=True, slots=True)
