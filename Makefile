@@ -37,7 +37,7 @@ bench: install
 bench-search: install
 	$(BIN)/python -m benchmarks.search $(ARGS)
 
-# Kills, faults and slow neighbours; half an hour. ARGS='faults kills' runs some of it.
+# Kills, faults, silences, slow neighbours, many processes; an hour. ARGS='faults kills' runs some of it.
 soak: install
 	$(BIN)/python -m tests.soak $(ARGS)
 

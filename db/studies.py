@@ -1,18 +1,14 @@
-"""Optuna's study in the same database: opened, locked, read."""
+"""Optuna's study in the same database: opened and read."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, and_, column, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
-from data.digest import text_digest
-from data.errors import StudyError
 from db import engines
 from db.records import Trial
 from db.store import Store
@@ -45,7 +41,7 @@ def open_study(store_url: str, name: str, sampler: BaseSampler | None = None) ->
 
     Trials that a dead process left RUNNING are set WAITING: they are asked again with the same
     number and parameters. One that has brought its process down again and again, without a new
-    reply since, is FAIL. Hold `study_lock` around it.
+    reply since, is FAIL. Hold `db.locks.study_lock` around it.
 
     Raises:
         StoreError: The database fails.
@@ -132,29 +128,6 @@ def _set(storage: BaseStorage, trial_id: int, state: str) -> None:
     storage.set_trial_state_values(trial_id, TrialState[state])
 
 
-@contextmanager
-def study_lock(url: str, name: str) -> Iterator[None]:
-    """Admit one search to a study; on SQLite by a lock on a file beside the database.
-
-    The lock goes with its process, however that ends. On PostgreSQL nothing is locked.
-
-    Raises:
-        StudyError: Another process searches this study.
-    """
-    file = engines.sqlite_file(url)
-    if file is None:
-        yield
-        return
-    known_by = text_digest(name).removeprefix("sha256:")[:12]  # a study may be called anything
-    lock = file.with_name(f"{file.name}.{known_by}.lock")
-    with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as handle:
-        _take(handle.fileno(), name)
-        handle.truncate()
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
-        yield
-
-
 def study_names(store: Store) -> list[str]:
     """Return the names of all studies in the database, sorted."""
     return store.read(_names)
@@ -172,18 +145,6 @@ def trials(store: Store, name: str) -> list[Trial]:
         ]
 
     return store.read(work)
-
-
-def _take(handle: int, name: str) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = os.pread(handle, 20, 0).decode().strip() or "unknown"
-        raise StudyError(
-            f"process {holder} is searching it",
-            place=f"study {name!r}",
-            remedy="wait, stop that process, or give --study NEW",
-        ) from None
 
 
 def _names(connection: Connection) -> list[str]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from data.observer import Observer
 from data.suites import Split, Suite, load_suite
+from db.locks import study_lock
 from db.pins import JudgeRole
 from db.store import Store
-from db.studies import open_study, study_lock
+from db.studies import open_study
 from endpoints.completions import Completions
 from endpoints.endpoint import Endpoint
 from endpoints.request import Completer, Meter

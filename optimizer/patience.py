@@ -40,16 +40,18 @@ class Patience:
     async def wait(self) -> bool:
         """Wait until it is worth to try again; False where it is not any more.
 
-        Of several who wait one tries, and the others hear of it when it is answered.
+        Of several who wait one tries, and the others hear of it when it is answered, whoever else
+        has taken note of that meanwhile.
         """
+        before = self._answered()
         async with self._alone:
-            if self.news():
+            if self.news() or self._answered() != before:
                 return True
             over = time.monotonic() - self._heard >= self._seconds
             if over or not self._known:
                 return False
             due = time.monotonic() + min(FIRST * 2**self._looks, LONGEST, self._seconds)
             self._looks += 1
-            while (left := due - time.monotonic()) > 0 and not self.news():  # noqa: ASYNC110 - counts
+            while (left := due - time.monotonic()) > 0 and self._answered() == before:  # noqa: ASYNC110 - counts
                 await asyncio.sleep(min(1.0, left))
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -39,3 +40,18 @@ async def test_news_end_the_wait_at_once_and_renew_the_patience() -> None:
         pass
     answered[0] += 1
     assert await waiting.wait()
+
+
+async def test_whoever_waits_hears_of_an_answer_that_another_has_taken_note_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "FIRST", 300.0)
+    answered = [1]
+    patient = Patience(3600, lambda: answered[0])
+    assert patient.news()
+    waiting = [asyncio.create_task(patient.wait()) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    answered[0] += 1
+    assert patient.news()  # and nothing more is answered, for nothing more is asked
+    async with asyncio.timeout(30):
+        assert await asyncio.gather(*waiting) == [True, True]

@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.digest import text_digest
 from db import engines
+from db.locks import study_lock
 from db.store import Store
-from db.studies import study_lock
 from judges import prompts
 from kumiawase.cli import cli
 from kumiawase.rehearsal.pool import Pool

@@ -1,4 +1,4 @@
-"""`python -m tests.soak [NAME...]`: faults, kills, neighbours, machine; exit 1 on a miss."""
+"""`python -m tests.soak [NAME...]`: all parts, or those named; exit 1 on a miss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from tests.soak import faults, kills, neighbours
+from tests.soak import faults, kills, neighbours, processes, silence
 from tests.soak.bars import Bar
 from tests.support.program import ROOT
 
@@ -30,11 +30,17 @@ def _machine(_: Path) -> list[Bar]:
     return [Bar("machine: 200 runs of 50 steps, exit code", done.returncode, 0, 0)]
 
 
+def _processes(folder: Path) -> list[Bar]:
+    return [*processes.play(folder), *processes.on_postgresql(folder / "postgresql")]
+
+
 PARTS: dict[str, Callable[[Path], list[Bar]]] = {
     "faults": faults.run,
     "kills": _kills,
     "neighbours": neighbours.play,
     "machine": _machine,
+    "silence": silence.play,
+    "processes": _processes,
 }
 
 

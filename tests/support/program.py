@@ -64,10 +64,16 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A simulated pool that is being served."""
+    """A simulated pool that is being served, by a process that can be stopped and killed."""
 
     url: str
     log: Path
+    process: subprocess.Popen[str] | None = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send its process a signal, for example SIGSTOP."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     @property
     def replies(self) -> int:
@@ -146,9 +152,11 @@ def started(folder: Path, *arguments: str) -> Iterator[Started]:
 
 
 @contextmanager
-def pool(log: Path, *, time_scale: float = 0.0, seed: int = 0, faults: str = "") -> Iterator[Pool]:
+def pool(
+    log: Path, *, time_scale: float = 0.0, seed: int = 0, faults: str = "", port: int = 0
+) -> Iterator[Pool]:
     """Serve a simulated pool by the program's own command, with a line for each request."""
-    arguments = ("rehearse", "--seed", str(seed), "--serve", "0", "--log", str(log))
+    arguments = ("rehearse", "--seed", str(seed), "--serve", str(port), "--log", str(log))
     wrong = ("--faults", faults) if faults else ()
     with subprocess.Popen(
         command((*arguments, "--time-scale", str(time_scale), *wrong)),
@@ -160,9 +168,10 @@ def pool(log: Path, *, time_scale: float = 0.0, seed: int = 0, faults: str = "")
     ) as process:
         assert process.stdout is not None
         try:
-            yield Pool(process.stdout.readline().strip(), log)
+            yield Pool(process.stdout.readline().strip(), log, process)
         finally:
             process.terminate()
+            process.send_signal(signal.SIGCONT)  # one that was stopped hears of it only then
 
 
 def settings(url: str, **changes: Any) -> dict[str, Any]:

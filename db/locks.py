@@ -1,0 +1,100 @@
+"""One search a study, whichever database it is kept in."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from data.digest import text_digest
+from data.errors import StudyError
+from db import engines
+
+_CLASS = 0x6B756D69  # "kumi", as in db.schema: keeps our advisory locks from other programs'
+# A session holds the lock; its application_name says who that is.
+_TAKE = sqlalchemy.text("SELECT pg_try_advisory_lock(:of, :known_by)")
+_HOLDER = sqlalchemy.text(
+    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND datname = current_database() AND classid = :of AND objid = CAST(:known_by AS bigint)"
+)
+
+
+@contextmanager
+def study_lock(url: str, name: str) -> Iterator[None]:
+    """Admit one search to a study.
+
+    On SQLite by a lock on a file beside the database, on PostgreSQL by an advisory lock of a
+    connection of its own. Either goes with its process, however that ends.
+
+    Raises:
+        StudyError: Another process searches this study.
+        StoreError: The database fails.
+    """
+    known_by = text_digest(name).removeprefix("sha256:")  # a study may be called anything
+    file = engines.sqlite_file(url)
+    if file is None:
+        with _session(url) as connection:
+            _take_advisory(connection, name, int(known_by[:7], 16))
+            yield
+        return
+    with _opened(file.with_name(f"{file.name}.{known_by[:12]}.lock")) as handle:
+        _take_file(handle, name)
+        yield
+
+
+@contextmanager
+def _opened(lock: Path) -> Iterator[int]:
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _take_file(handle: int, name: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise _taken(name, os.pread(handle, 20, 0).decode().strip()) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+
+
+@contextmanager
+def _session(url: str) -> Iterator[Connection]:
+    """Open the connection whose end is the end of the lock."""
+    who = f"{os.getpid()} on {socket.gethostname()}"[:63]
+    engine = sqlalchemy.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=sqlalchemy.NullPool,
+        connect_args={"application_name": who},
+    )
+    try:
+        connection = engine.connect()
+    except SQLAlchemyError as error:
+        raise engines.failure(url, error) from error
+    with connection:
+        yield connection
+
+
+def _take_advisory(connection: Connection, name: str, known_by: int) -> None:
+    key = {"of": _CLASS, "known_by": known_by}
+    if not connection.execute(_TAKE, key).scalar_one():
+        raise _taken(name, connection.execute(_HOLDER, key).scalar())
+
+
+def _taken(name: str, holder: str | None) -> StudyError:
+    return StudyError(
+        f"process {holder or 'unknown'} is searching it",
+        place=f"study {name!r}",
+        remedy="wait, stop that process, or give --study NEW",
+    )
