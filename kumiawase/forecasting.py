@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from statistics import fmean
 from typing import Final
@@ -15,13 +16,17 @@ from judges.panel import LEAST_OUTSIDE
 from judges.statistics import Estimate, deviation
 from kumiawase.forms import JudgeForm
 from kumiawase.judging import verdicts
+from kumiawase.proposing import proposers_of, surrogate_of
 from kumiawase.settings import Settings
 from kumiawase.wiring import space_of, tariff_of
 from moa.ensemble import Ensemble
 from optimizer.distinct import Judges
 from optimizer.estimate import Forecast, Question, estimate
 from optimizer.evaluation import Outcome
-from optimizer.simulation import Scope
+from optimizer.pareto import thrifty
+from optimizer.proposers import Proposer
+from optimizer.proposers.random import Inbox
+from optimizer.simulation import Crew, Scope, Tpe
 
 ENOUGH: Final = 200  # calls from which the pace of a database is believed
 _FEW, _COMPARED = 8, 12  # items that say enough of a spread; ensembles that are compared for it
@@ -47,18 +52,29 @@ def scope_of(settings: Settings) -> Scope:
     """Return what the settings' search is to do."""
     form = settings.form.search
     discovery = form.discoverer is not None and form.sampler in ("auto", "discovery")
-    # What the surrogate proposes is evaluated in full; under `pareto` everything is.
-    raced = form.sampler not in ("auto", "set-gp") and form.objective == "score"
     return Scope(
         trials=form.trials,
         confirm=form.confirm,
         compared=tuple(settings.form.baselines),
-        racing=form.racing == "auto" and raced,
-        sampled=form.sampler in ("auto", "set-gp", "evolution", "tpe"),
+        racing=form.racing == "auto" and form.objective == "score",
         discovery=discovery,
         in_flight=form.in_flight,
         seed=form.seed,
+        families={name: model.family for name, model in settings.models.items()},
     )
+
+
+def _crew(settings: Settings, suite: Suite, number: int) -> Crew:
+    """Return who proposes in the search with a number: the real ones, but for Optuna's TPE."""
+    space, form = space_of(settings), settings.form.search
+    surrogate = surrogate_of(settings, suite, space)
+    proposers: tuple[Proposer, ...] = proposers_of(settings, suite, space, surrogate)
+    if form.sampler == "tpe":
+        proposers = (Tpe(space, number),)
+    pareto = form.objective == "pareto"
+    recommend = thrifty(surrogate.recommend) if pareto else surrogate.recommend
+    slow = form.sampler in ("auto", "set-gp")
+    return Crew(proposers or (Inbox(),), recommend, slow)
 
 
 def _question(
@@ -70,6 +86,7 @@ def _question(
         space=space_of(settings),
         suite=suite,
         scope=scope_of(settings),
+        crew=partial(_crew, settings, suite),
         judges={
             "search": _judges(settings, form.judge),
             "held_out": _judges(settings, form.report_judge or form.judge),

@@ -8,8 +8,8 @@ How many distinct requests there will be comes from imagined searches (`optimize
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any, Final
 
@@ -20,13 +20,15 @@ from judges.combined import needs_judge
 from judges.power import detectable
 from optimizer.distinct import Halves, Judges, Kind, Requests, distinct
 from optimizer.evaluation import Outcome, stratified
+from optimizer.imagined import INTERACTION_SD, VERDICT_SD
 from optimizer.prices import Tariff
-from optimizer.simulation import INTERACTION_SD, VERDICT_SD, Scope, asked
+from optimizer.simulation import Asked, Crew, Scope, asked
 from optimizer.space import Space
 
-SEARCHES: Final = 9  # imagined, and
-FEWEST: Final = 2  # where they are so long that they take a second or more each
-LONG: Final = 540  # trials of all imagined searches together
+SEARCHES: Final = 9  # imagined at most, and of all of them together
+QUICK, SLOW = 540, 120  # trials: of proposers that take no time, and of a surrogate
+FARTHEST: Final = 2 / 3  # of these the longest search has; what it does then it goes on doing
+ASKED: Final = 1.15  # by as much a search goes another way: docs/design/night.md
 MEASURED: Final = 1.15  # factor by which a measured length or speed may be off, either way
 ASSUMED: Final = 2.5
 BUSY: Final = 0.75  # share of its slots an endpoint is kept at, where nothing was measured
@@ -106,6 +108,7 @@ class Question:
     """What is to be estimated.
 
     Attributes:
+        crew: Number of an imagined search → who proposes in it.
         judges: Half → the model of each verdict on an answer, by the ensemble that gave it.
         limits: Most tokens of a proposer's and of an aggregator's reply.
         contexts: Model → tokens of prompt and reply together, where known.
@@ -122,6 +125,7 @@ class Question:
     space: Space
     suite: Suite
     scope: Scope
+    crew: Callable[[int], Crew]
     judges: Mapping[Split, Judges]
     limits: tuple[int, int]
     contexts: Mapping[str, int | None]
@@ -192,21 +196,13 @@ class _Bill:
 
 
 def estimate(question: Question, tariff: Tariff) -> Forecast:
-    """Return what a search will take, from `SEARCHES` imagined ones."""
+    """Return what a search will take, from imagined ones."""
     order: dict[Split, Any] = {
         half: stratified(question.suite.half(half), question.seed)
         for half in ("search", "held_out")
     }
     halves = Halves(order, needs_judge)
-
-    def bill(seed: int) -> _Bill:
-        found = asked(question.space, question.suite, question.scope, seed, question.known)
-        requests = distinct(found, halves, question.judges, question.limits, question.again)
-        return _Bill(question, tariff, requests)
-
-    trials = max(question.scope.trials, 1)
-    number = min(SEARCHES, max(FEWEST, LONG // trials))
-    bills = [bill(seed) for seed in range(number)]
+    bills = [_Bill(question, tariff, requests) for requests in _imagined(question, halves)]
     lengths = all(tariff.measured(role) for role in ("aggregator", "judge"))
     wide = MEASURED if lengths else ASSUMED
     speeds = lengths and question.parallel is not None
@@ -217,7 +213,7 @@ def estimate(question: Question, tariff: Tariff) -> Forecast:
 
     def part(get: Callable[[_Bill], _Sum]) -> Part:
         return Part(
-            over(lambda one: get(one).calls),
+            over(lambda one: get(one).calls, ASKED),
             over(lambda one: get(one).tokens, wide),
             over(lambda one: get(one).usd, wide),
         )
@@ -237,6 +233,45 @@ def estimate(question: Question, tariff: Tariff) -> Forecast:
         detectable=_detectable(question),
         measured={"lengths": lengths, "speeds": speeds},
     )
+
+
+def _imagined(question: Question, halves: Halves) -> Iterator[Mapping[Kind, Requests]]:
+    """Yield what each of some imagined searches asks; a long one is drawn out from its middle."""
+    first, wanted = question.crew(0), question.scope.trials
+    together = SLOW if first.slow else QUICK
+    known = sum(outcome.origin != "baseline" for outcome in question.known)
+    trials = min(wanted, known + int(FARTHEST * together))
+    scope = replace(question.scope, trials=trials)
+
+    def counted(some: Sequence[Asked]) -> dict[Kind, Requests]:
+        return distinct(some, halves, question.judges, question.limits, question.again)
+
+    for number in range(min(SEARCHES, max(1, together // max(trials - known, 1)))):
+        crew = question.crew(number)
+        found = asked(question.space, question.suite, scope, crew, number, question.known)
+        requests = counted(found)
+        if trials < wanted:
+            search = [one for one in found if one.half == "search"]
+            last = (trials - known) // 2
+            held_out = [one for one in found if one.half == "held_out"]
+            before = counted([*search[:-last], *held_out])
+            requests = _drawn_out(requests, before, (wanted - trials) / last)
+        yield requests
+
+
+def _drawn_out(
+    found: Mapping[Kind, Requests], before: Mapping[Kind, Requests], times: float
+) -> dict[Kind, Requests]:
+    """Return what is asked if what came after `before` comes so many times more."""
+    none = Requests()
+    pairs = {kind: (some, before.get(kind, none)) for kind, some in found.items()}
+    return {
+        kind: Requests(
+            some.number + round(times * (some.number - old.number)),
+            some.characters + round(times * (some.characters - old.characters)),
+        )
+        for kind, (some, old) in pairs.items()
+    }
 
 
 def _detectable(question: Question) -> Detectable:

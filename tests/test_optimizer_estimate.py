@@ -5,28 +5,40 @@ Against whole rehearsals of several settings and pools docs/design/night.md hold
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
+from statistics import correlation, fmean
 from typing import Any
 
 import pytest
 
-from data.suites import Item
+from data.digest import digest
+from data.suites import Item, Suite
 from data.suites.item import Split
 from db.records import Usage
 from endpoints.specs import EndpointSpec, ModelSpec
 from judges.power import detectable
+from moa.answer import Answer
 from moa.ensemble import Agent, Ensemble, single
+from optimizer.archive import Archive
 from optimizer.distinct import Halves, distinct
-from optimizer.estimate import PAIRED_SD, Forecast, Question, estimate
-from optimizer.evaluation import stratified
+from optimizer.estimate import FARTHEST, PAIRED_SD, SLOW, Forecast, Question, estimate
+from optimizer.evaluation import Outcome, item_shares, stratified
+from optimizer.imagined import World
 from optimizer.prices import ENOUGH, Tariff
-from optimizer.simulation import Asked, Scope, asked
-from tests.support.pool import PROMPT, SPACE, STUDY, Lab, suite
+from optimizer.proposers.audition import Audition
+from optimizer.proposers.new_calls import Effort
+from optimizer.proposers.random import Inbox, Random
+from optimizer.proposers.set_gp import SetGP
+from optimizer.simulation import Asked, Crew, Scope, Tpe, asked
+from optimizer.space import Space
+from tests.support.pool import PROMPT, SPACE, STUDY, Lab, TableJudge, suite
 
 SUITE = suite(categories=2, each=8)
-SCOPE = Scope(12, 2, (), racing=False, sampled=True, discovery=False, in_flight=4)
-MODELS = {n: ModelSpec(n, "e", n, n, input_price=1.0, output_price=2.0) for n in "abcj"}
+SCOPE = Scope(12, 2, (), racing=False, discovery=False, in_flight=4)
+WIDE = Space(tuple("abcdefghijk"), tuple("abcdefghijk"), 2, 4, 2, (0.0, 0.7), (PROMPT,))
+MODELS = {n: ModelSpec(n, "e", n, n, input_price=1.0, output_price=2.0) for n in WIDE.proposers}
 ENDPOINTS = {"e": EndpointSpec("e", "http://127.0.0.1/v1", max_concurrency=4)}
 LIMITS = (1024, 2048)
 
@@ -122,16 +134,77 @@ async def test_a_search_sends_exactly_the_requests_that_are_counted(tmp_path: Pa
     assert sum(requests.number for requests in found.values()) == sent
 
 
+def tpe(number: int) -> Crew:
+    return Crew((Tpe(SPACE, number),), lambda archive: archive.best(len(archive)))
+
+
+def auto(space: Space = SPACE, items: Suite = SUITE) -> Crew:
+    """Who proposes by default, as `kumiawase.proposing` has it."""
+    shares = item_shares(items, "search")
+    surrogate = SetGP(space, shares, Effort(len(shares), verdicts=len(shares)), 0)
+    return Crew((Audition(space, shares), surrogate), surrogate.recommend)
+
+
 def test_an_imagined_search_does_what_the_real_one_does() -> None:
-    found = asked(SPACE, SUITE, SCOPE, 0)
+    found = asked(SPACE, SUITE, SCOPE, tpe(0), 0)
     search = [one for one in found if one.half == "search"]
     held_out = [one for one in found if one.half == "held_out"]
     assert len({one.ensemble.digest for one in search}) == len(search) == 3 + 2 + SCOPE.trials
     assert all(SPACE.contains(one.ensemble) for one in search)
     assert len(held_out) == 2 + SCOPE.confirm
-    raced = asked(SPACE, suite(2, 40), replace(SCOPE, racing=True, trials=30), 0)
-    assert any(one.items < 80 for one in raced)
-    assert asked(SPACE, SUITE, SCOPE, 0) == found != asked(SPACE, SUITE, SCOPE, 1)
+    assert asked(SPACE, SUITE, SCOPE, tpe(0), 0) == found != asked(SPACE, SUITE, SCOPE, tpe(1), 1)
+
+
+def test_only_what_a_search_races_is_stopped_early() -> None:
+    items, raced = suite(2, 40), replace(SCOPE, racing=True, trials=30)
+    assert any(one.items < 80 for one in asked(SPACE, items, raced, tpe(0), 0))
+    assert all(
+        one.items == 80 for one in asked(SPACE, items, replace(raced, racing=False), tpe(0), 0)
+    )
+    found = asked(WIDE, items, raced, auto(WIDE, items), 0)
+    whole = [one for one in found if one.half == "search" and one.items == 80]
+    assert len(whole) == 14 + raced.trials
+
+
+def lettered(item: Item, answer: Answer) -> float:
+    """Score by who took part and by luck."""
+    members = sum(WIDE.proposers.index(m) for m in answer.models) / len(answer.models)
+    luck = int(digest([item.id, answer.texts])[:4], 16) / 0xFFFF
+    return 0.4 + 0.03 * members + 0.2 * luck
+
+
+async def test_the_next_trial_imagined_is_the_next_of_the_real_search(tmp_path: Path) -> None:
+    scope = replace(SCOPE, trials=len(WIDE.aggregators), in_flight=1)
+    judge = TableJudge(lettered)
+    with Lab(tmp_path, asked=SUITE, space=WIDE, judge=judge) as lab:
+        await lab.search(trials=scope.trials, in_flight=1, proposers=auto(WIDE).proposers).run()
+        real = lab.archive.all()
+    assert [o.origin for o in real[-2:]] == ["audition", "set-gp"]
+    found = await asyncio.to_thread(asked, WIDE, SUITE, scope, auto(WIDE), 0, real[:-1])
+    tried = [one.ensemble for one in found if one.half == "search"]
+    assert tried == [outcome.ensemble for outcome in real]
+
+
+def test_what_a_discoverer_proposes_is_imagined_too() -> None:
+    crew = Crew((Inbox(),), lambda archive: archive.best(len(archive)))
+    alone = asked(WIDE, SUITE, SCOPE, crew, 0)
+    found = asked(WIDE, SUITE, replace(SCOPE, discovery=True), crew, 0)
+    best = max((o for o in found[:14]), key=lambda o: o.ensemble.calls)
+    assert found != alone
+    assert best.ensemble.layers
+    assert len(found) == len(alone)
+
+
+@pytest.mark.parametrize("changed", ["renamed", "more", "fewer"])
+def test_what_was_evaluated_on_another_suite_is_not_believed(changed: str) -> None:
+    before = suite(2, {"renamed": 8, "more": 4, "fewer": 16}[changed])
+    if changed == "renamed":
+        before = replace(before, items=tuple(replace(i, id=f"旧{i.id}") for i in before.items))
+    old = World(before, 0, 0)
+    tried = asked(SPACE, before, SCOPE, tpe(0), 0)
+    known = [old.outcome(one.ensemble, "tpe", None) for one in tried if one.half == "search"]
+    new, cold = (asked(SPACE, SUITE, SCOPE, tpe(0), 0, some) for some in (known, []))
+    assert new == cold
 
 
 def question(**changes: object) -> Question:
@@ -139,6 +212,7 @@ def question(**changes: object) -> Question:
         space=SPACE,
         suite=SUITE,
         scope=SCOPE,
+        crew=tpe,
         judges={"search": j_judges, "held_out": j_judges},
         limits=LIMITS,
         contexts={},
@@ -199,6 +273,40 @@ def test_more_of_anything_takes_more() -> None:
     ):
         assert more.calls.value > least.calls.value
         assert more.usd.value > least.usd.value
+
+
+def test_a_long_search_is_imagined_in_part_and_drawn_out() -> None:
+    def calls(trials: int, crew: Any) -> float:
+        scope = replace(SCOPE, trials=trials, confirm=0)
+        return made(space=WIDE, scope=scope, crew=crew).calls.value
+
+    def random(number: int) -> Crew:
+        return Crew((Random(WIDE, number),), lambda archive: archive.best(len(archive)))
+
+    trials: list[int] = []
+
+    def counting(number: int) -> Crew:
+        def recommend(archive: Archive) -> list[Outcome]:
+            trials.append(archive.tried)
+            return []
+
+        return replace(random(number), recommend=recommend, slow=True)
+
+    whole, drawn_out = calls(240, random), calls(240, counting)
+    assert max(trials) == int(FARTHEST * SLOW) < 240
+    assert drawn_out == pytest.approx(whole, rel=0.05)
+    trials.clear()
+    assert calls(2400, counting) == pytest.approx(10 * whole, rel=0.15)
+    assert sum(trials) <= SLOW
+
+
+def test_relatives_err_alike() -> None:
+    models, alike = [single(name, 0.0) for name in "ab"], []
+    for families in ({}, {"a": "f", "b": "f"}):
+        worlds = [World(suite(2, 40), 0, seed, (), families) for seed in range(8)]
+        scores = [[[*w.outcome(m, "x", None).scores.values()] for m in models] for w in worlds]
+        alike.append(fmean(correlation(*pair) for pair in scores))
+    assert alike[1] > alike[0] + 0.05
 
 
 def test_a_finished_search_is_estimated_from_what_it_did() -> None:

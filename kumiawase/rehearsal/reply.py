@@ -167,7 +167,8 @@ class Talker:
 
     def _answer(self, model: SimModel, body: Body, question: Question, voice: Voice) -> str:
         item, right = question.item, voice.margin > 0
-        salt = (self._pool.seed, model.name, question.key, body.draw, voice.generation)
+        read = body.identity if voice.generation else ""  # a synthesis is worded by all it reads
+        salt = (self._pool.seed, model.name, question.key, body.draw, voice.generation, read)
         if item is not None and bare(item):
             return speech.silent_mark(voice) + stated(item, right=right, salt=salt)
         longer = math.exp(0.15 * draws.normal("length", *salt)) * (1.15 if voice.generation else 1)
