@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -28,10 +28,14 @@ class Journal:
 
     A request that failed is one line with how it ended, never what it said: a server's message
     may quote the prompt. Where the file cannot be written the search goes on without.
+
+    Attributes:
+        fault: Why nothing is written; empty where it is.
     """
 
-    def __init__(self, handler: logging.Handler) -> None:
+    def __init__(self, handler: logging.Handler, fault: str = "") -> None:
         self._handler = handler
+        self.fault = fault
 
     def notice(self, event: object) -> None:
         """Write one event down, if it is worth a line."""
@@ -85,11 +89,14 @@ class Journal:
 def opened(file: Path, study: str, redact: Callable[[str], str]) -> Iterator[Journal]:
     """Yield a journal that is appended to a file, the owner's alone; closed at the end."""
     handler: logging.Handler = logging.NullHandler()
-    with suppress(OSError):
+    fault = ""
+    try:
         handler = _Handler(file, maxBytes=LARGEST, backupCount=OLD, encoding="utf-8")
+    except OSError as error:
+        fault = f"{file}: {error.strerror}"
     handler.setFormatter(_Lines(study, redact))
     try:
-        yield Journal(handler)
+        yield Journal(handler, fault)
     finally:
         handler.close()
 

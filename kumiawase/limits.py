@@ -28,9 +28,16 @@ def limits_of(settings: Settings, store: Store) -> Limits:
 
 
 async def pin_until(text: str | None, study: str, store: Store) -> None:
-    """Write down which moment is meant, unless the same words were pinned before."""
-    kept = store.notes(study).get(UNTIL)
-    if text is not None and (kept is None or kept["text"] != text):
+    """Write down which moment is meant, unless the same words were pinned before.
+
+    A search without `until` forgets it: the same words later mean the next such moment.
+    """
+    kept = store.notes(study).get(UNTIL) or {}
+    if kept.get("text") == text:
+        return
+    note = None
+    if text is not None:
         now = datetime.now().astimezone()
         at = moment(text, now).timestamp()
-        await store.note(study, UNTIL, {"text": text, "begun": now.timestamp(), "at": at})
+        note = {"text": text, "begun": now.timestamp(), "at": at}
+    await store.note(study, UNTIL, note)

@@ -14,12 +14,8 @@ TRIES = 2
 PAUSE = 1.0  # seconds between them
 
 
-async def notify(form: NotifyForm, text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Send a message; a search never ends otherwise for it.
-
-    Returns:
-        What went wrong, without the URL, which is a secret; empty if nothing did.
-    """
+def unusable(form: NotifyForm, environ: Mapping[str, str] = os.environ) -> str:
+    """Return why no message can be sent, without the URL, which is a secret; empty if it can."""
     url = environ.get(form.webhook_env, "").strip()
     if not url:
         return f"notify: {form.webhook_env} is not set"
@@ -30,8 +26,18 @@ async def notify(form: NotifyForm, text: str, environ: Mapping[str, str] = os.en
         )
     except ValueError:
         allowed = False
-    if not allowed:
-        return f"notify: {form.webhook_env} holds no https URL"
+    return "" if allowed else f"notify: {form.webhook_env} holds no https URL"
+
+
+async def notify(form: NotifyForm, text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Send a message; a search never ends otherwise for it.
+
+    Returns:
+        What went wrong, without the URL; empty if nothing did.
+    """
+    if fault := unusable(form, environ):
+        return fault
+    url = environ[form.webhook_env].strip()
     fault = ""
     for number in range(TRIES):
         if number:
@@ -52,5 +58,5 @@ async def _post(url: str, text: str) -> str:
             session.post(url, json={"text": text}, allow_redirects=False) as reply,
         ):
             return "" if 200 <= reply.status < 300 else f"the webhook answers {reply.status}"
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a message is never a reason to fail
         return f"the webhook cannot be reached ({type(error).__name__})"

@@ -13,7 +13,7 @@ from rich.text import Text
 from db.records import Evaluation, Health, Reason, Spent, Worker
 from db.store import Store
 from db.studies import trials
-from kumiawase import expected, tables
+from kumiawase import ending, expected, tables
 from kumiawase.limits import limits_of
 from kumiawase.reading import counted
 from kumiawase.settings import Settings
@@ -21,6 +21,7 @@ from kumiawase.tables import duration
 from optimizer.budget import Amount, Budget, Level
 
 WAITS: Final = "waits "  # what the note on a run's endpoints begins with; then its worker
+NARROW: Final = 72  # columns in which the eight of the endpoints would fold within words
 _ENDED: Final = {"COMPLETE": "done", "PRUNED": "pruned", "FAILED": "failed", "RUNNING": "begun"}
 
 
@@ -59,6 +60,8 @@ class Overview:
     """A study at one moment.
 
     Attributes:
+        last_end: How the last search ended, in one line; empty while one is at work.
+        lacking: Baselines that could not be evaluated so far.
         trials: Ensembles of the search by state, `wanted` and `retried` (asked again because the
             process at work on them had died).
         evaluations: Those whose scores count, by half and state.
@@ -69,6 +72,8 @@ class Overview:
 
     study: str
     searching: Sequence[Worker]
+    last_end: str
+    lacking: Sequence[str]
     trials: Mapping[str, int]
     evaluations: Mapping[str, int]
     unscored: int
@@ -84,6 +89,8 @@ class Overview:
         return {
             "study": self.study,
             "searching": [{"host": w.host, "pid": w.pid} for w in self.searching],
+            "last_end": self.last_end,
+            "lacking": list(self.lacking),
             "trials": dict(self.trials),
             "evaluations": dict(self.evaluations),
             "unscored": self.unscored,
@@ -108,6 +115,8 @@ def overview(settings: Settings, store: Store) -> Overview:
     return Overview(
         study=study,
         searching=[worker for worker in workers if worker.at_work],
+        last_end=ending.told(notes.get(ending.NOTE), workers),
+        lacking=_lacking(evaluations),
         trials=_trials(settings, store, evaluations),
         evaluations=Counter(f"{e.half} {e.state}".lower() for e in evaluations),
         unscored=sum(e.unscored for e in evaluations),
@@ -117,6 +126,15 @@ def overview(settings: Settings, store: Store) -> Overview:
         limits=Budget(limits_of(settings, store), before).levels,
         estimate=expected.against(made, spent) if made else None,
         reasons=store.reasons(study),
+    )
+
+
+def _lacking(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return the baselines that could not be evaluated so far."""
+    return sorted(
+        e.ensemble.label
+        for e in evaluations
+        if e.half == "search" and e.origin == "baseline" and e.state == "FAILED"
     )
 
 
@@ -154,9 +172,15 @@ def _endpoint(settings: Settings, found: Health, told: Sequence[Mapping[str, Any
     )
 
 
-def rendered(found: Overview) -> RenderableType:
-    """Return it for a person: what is done, what it took, what went wrong."""
+def rendered(found: Overview, width: int) -> RenderableType:
+    """Return it for a person: what is done, what it took, what went wrong.
+
+    In few columns of `width` the endpoints are no table.
+    """
     parts: list[RenderableType] = [_head(found), _counts(found)]
+    if found.lacking:
+        named = ", ".join(found.lacking)
+        parts.append(tables.plain(f"baselines that could not be evaluated so far: {named}"))
     if found.limits:
         parts.append(Text(f"limits: {', '.join(_level(level) for level in found.limits)}"))
     if found.estimate:
@@ -167,15 +191,17 @@ def rendered(found: Overview) -> RenderableType:
         for name, s in sorted(group.items())
     ]
     columns = ("role or model", "calls", "tokens", "USD")
-    parts += [Text(), tables.table(columns, shares, "calls tokens USD"), Text(), _health(found)]
+    parts += [Text(), tables.table(columns, shares, "calls tokens USD"), Text()]
+    parts += [_health(found)] if width >= NARROW else _in_words(found)
     parts += [tables.plain(f"{reason.number} x {reason.text}") for reason in found.reasons]
     return Group(*parts)
 
 
 def _head(found: Overview) -> RenderableType:
     pids = ", ".join(f"process {w.pid} on {w.host}" for w in found.searching)
+    last = f"; the last search {found.last_end}" if found.last_end else ""
     return tables.plain(
-        f"study {found.study}: " + (f"searched by {pids}" if pids else "nobody searches it")
+        f"study {found.study}: " + (f"searched by {pids}" if pids else f"nobody searches it{last}")
     )
 
 
@@ -209,11 +235,11 @@ def _health(found: Overview) -> RenderableType:
             one.name,
             f"{one.calls:,}",
             f"{one.error_rate:.1%}",
-            f"{one.slots or '?'}/{one.max_concurrency}",
+            _slots(one),
             duration(one.lost_s),
             duration(one.paused_s),
             duration(sum(one.away_s.values())),
-            _state(one),
+            _state(one, at_work=bool(found.searching)),
         )
         for one in found.endpoints
     ]
@@ -221,7 +247,24 @@ def _health(found: Overview) -> RenderableType:
     return tables.table(columns, rows, "calls failed slots lost paused away")
 
 
-def _state(one: Endpoint) -> str:
-    away = ", ".join(f"{model} does not answer" for model in one.away_now)
+def _in_words(found: Overview) -> list[RenderableType]:
+    return [
+        tables.plain(
+            f"{one.name}: {one.calls:,} calls, {one.error_rate:.1%} failed; slots {_slots(one)};"
+            f" lost {duration(one.lost_s)}, paused {duration(one.paused_s)},"
+            f" away {duration(sum(one.away_s.values()))};"
+            f" {_state(one, at_work=bool(found.searching))}"
+        )
+        for one in found.endpoints
+    ]
+
+
+def _slots(one: Endpoint) -> str:
+    return f"{one.slots or '?'}/{one.max_concurrency}"
+
+
+def _state(one: Endpoint, *, at_work: bool) -> str:
+    silent = "does not answer" if at_work else "did not answer in the end"
+    away = ", ".join(f"{model} {silent}" for model in one.away_now)
     ends = ", ".join(f"{n} {end}" for end, n in sorted(one.failed.items(), key=lambda e: -e[1]))
     return "; ".join(part for part in (away, ends) if part) or "ok"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -21,8 +22,8 @@ EVERY = 30.0  # seconds between two plain lines: enough to see it lives, too few
 @contextlib.asynccontextmanager
 async def shown(console: Console | None = None) -> AsyncIterator[Tally]:
     """Yield a tally whose state is shown on stderr until the block ends."""
-    console = console or Console(stderr=True, highlight=False)
-    tally = Tally(news=lambda text: console.print(visible(text), markup=False, soft_wrap=True))
+    console = console or _Console(stderr=True, highlight=False)
+    tally = Tally(news=lambda text: _print(console, visible(text)))
     task = asyncio.create_task(
         _live(console, tally) if console.is_terminal else _lines(console, tally)
     )
@@ -31,6 +32,22 @@ async def shown(console: Console | None = None) -> AsyncIterator[Tally]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def say(text: str) -> None:
+    """Print a line on stderr, if anybody is there to read it: a search needs nobody."""
+    with contextlib.suppress(OSError):  # a terminal that is gone, a full disk behind `2>`
+        click.echo(visible(text), err=True)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        self.quiet = True  # rich would exit with 1
+
+
+def _print(console: Console, text: str) -> None:
+    with contextlib.suppress(OSError):  # as in `say`
+        console.print(text, markup=False, soft_wrap=True)
 
 
 async def _live(console: Console, tally: Tally) -> None:
@@ -43,7 +60,7 @@ async def _live(console: Console, tally: Tally) -> None:
 async def _lines(console: Console, tally: Tally) -> None:
     while True:
         await asyncio.sleep(EVERY)
-        console.print(line(tally), markup=False, soft_wrap=True)
+        _print(console, line(tally))
 
 
 def line(tally: Tally) -> str:

@@ -11,8 +11,13 @@ from kumiawase.settings import Settings
 
 _MASK = "***"
 _SHORTEST = 6  # characters: a shorter value would mask ordinary words
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+# To the last @ of a URL: people write passwords with / and @ as they are.
+_USERINFO = re.compile(r"(?<=://)(?:(?!://)[^\s\"<>])*@")
+_HEADER = re.compile(
+    r"(?i)((?:authorization|api[-_]?key)[\"']?\s*[:=]\s*[\"']?(?:[a-z]+\s+)?)[^\s\"',&]+"
+)
 _BEARER = re.compile(r"(?i)(bearer\s+)[^\s\"',]+")
+_BASIC = re.compile(r"\b([Bb]asic\s+)(?=\S+[0-9A-Z=])[A-Za-z0-9+/]{6,}={0,2}")  # base64, no word
 _TOKENS = re.compile(r"\b(?:sk|gsk|hf|xai|ghp|pk)[-_][A-Za-z0-9_-]{12,}")
 
 
@@ -41,5 +46,6 @@ class Redactor:
         for value in self._values:
             text = text.replace(value, _MASK)
         text = _USERINFO.sub(f"{_MASK}@", text)
-        text = _BEARER.sub(rf"\1{_MASK}", text)
+        for pattern in (_HEADER, _BEARER, _BASIC):
+            text = pattern.sub(rf"\1{_MASK}", text)
         return _TOKENS.sub(_MASK, text)

@@ -4,41 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import click
-
-from data.errors import UserError
+from data.errors import StoreError
 from data.observer import Several
-from db import engines
 from db.leaderboard import rank
 from endpoints.completions import AttemptSettled
-from kumiawase import __version__, expected, forecasting, journal, progress, tables
+from kumiawase import __version__, ending, expected, forecasting, journal, progress, tables
+from kumiawase.ending import Ended
 from kumiawase.journal import Journal
-from kumiawase.notify import notify
+from kumiawase.notify import notify, unusable
 from kumiawase.overview import WAITS
+from kumiawase.progress import say
 from kumiawase.redaction import Redactor
 from kumiawase.settings import Settings
+from kumiawase.stopping import Stop, beside, interruptible, stop_file
 from kumiawase.tally import Tally
 from kumiawase.waits import Waits
 from kumiawase.wiring import Session, open_session
-from optimizer.budget import Budget
 from optimizer.events import PhaseStarted
 from optimizer.search import End
 
 T = TypeVar("T")
 
 HEARTBEAT = 30.0
-LOOK = 1.0  # seconds between two looks for the stop file
-INTERRUPTED = 130
-CODES = {"done": 0, "exhausted": 0, "budget": 3}
+HURRY = 5.0  # seconds for a message when somebody wants us to stop
 
 
 async def run(settings: Settings) -> int:
@@ -47,54 +42,108 @@ async def run(settings: Settings) -> int:
     The first Ctrl-C or SIGTERM lets the calls in flight finish and returns; the second kills.
 
     Returns:
-        The exit code: 0 done, 3 stopped by the budget, 130 interrupted.
+        The exit code: 0 done, 3 stopped by the budget, 1 done but for what could not be evaluated,
+        130 interrupted.
     """
     redact = Redactor.of(settings)
     with journal.opened(beside(settings, "log.jsonl"), settings.study, redact) as log:
         log.write("start", pid=os.getpid(), version=__version__)
         try:
-            code = await _interruptibly(settings, log)
+            found = await _interruptibly(settings, log, redact)
         except Exception as error:
-            log.write("error", kind=type(error).__name__, fault=str(error))
-            await _notify(settings, f"stopped by an error: {redact(str(error))}", _code(error))
+            log.write("error", kind=type(error).__name__, fault=str(error)[: ending.LONGEST])
+            await _notify(settings, ending.of_error(error, redact), redact)
             raise
-        log.write("end", code=code)
-        return code
+        log.write("end", code=found.ended.code, text=found.ended.text)
+        if found.worth_telling:
+            await _notify(settings, found.ended, redact, found.more)
+        return found.ended.code
 
 
-async def _interruptibly(settings: Settings, log: Journal) -> int:
+def _missing(settings: Settings, log: Journal) -> Iterator[str]:
+    """Yield what the morning will lack, as long as somebody is there to mend it."""
+    if log.fault:
+        yield f"no log will be written: {log.fault}"
+    fault = unusable(settings.form.notify) if settings.form.notify else ""
+    if fault:
+        yield f"no message will be sent: {fault}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How it ended, with `more` for the message.
+
+    Attributes:
+        worth_telling: Not so of a look at a study that is finished.
+    """
+
+    ended: Ended
+    more: str = ""
+    worth_telling: bool = True
+
+
+async def _interruptibly(settings: Settings, log: Journal, redact: Callable[[str], str]) -> _Found:
     task = asyncio.current_task()
     assert task is not None
     async with progress.shown() as tally:
-        with _interruptible(task, stop_file(settings)):
+        with interruptible(task, stop_file(settings), say) as stop:
             try:
-                return await _session(settings, tally, log)
-            except asyncio.CancelledError:
+                return await _session(settings, tally, log, stop, redact)
+            except asyncio.CancelledError as error:
+                if not stop.cause:  # nobody asked for it: a fault of ours is no interruption
+                    raise RuntimeError("the search was cancelled from within") from error
                 task.uncancel()
-                _say(f"stopped; everything so far is kept: {_again(settings)} goes on")
-                return INTERRUPTED
+                ended = ending.of_stop(settings, stop.cause)
+                say(ended.text)
+                return _Found(ended)
 
 
-async def _session(settings: Settings, tally: Tally, log: Journal) -> int:
+async def _session(
+    settings: Settings, tally: Tally, log: Journal, stop: Stop, redact: Callable[[str], str]
+) -> _Found:
     waited, pace = Waits(), _Pace()
     async with open_session(settings, Several(tally, log, waited, pace)) as session:
         tally.start_from(session.closed)
-        end = await _search(settings, session, tally, waited, pace)
-        budget, code = session.budget, CODES[end]
+        for fault in _missing(settings, log):
+            say(fault)
+        try:
+            end = await _search(settings, session, tally, waited, pace)
+        except asyncio.CancelledError:
+            if stop.cause:
+                await _keep(settings, session, ending.of_stop(settings, stop.cause))
+            raise
+        except Exception as error:
+            await _keep(settings, session, ending.of_error(error, redact))
+            raise
+        ended, budget = ending.of_search(settings, session, end), session.budget
         if end == "budget":
-            _say(f"{_spent(budget)}, and {_again(settings)} goes on")
             log.write("budget", limit=budget.hit, calls=budget.spent, usd=round(budget.usd, 4))
-        if end == "exhausted":
-            _say("the space holds no ensemble that was not evaluated")
-        if tally.calls:
-            spent, note = session.store.spent(settings.study), _note(settings, session)
-            if end != "budget" and note is not None:
-                _say(expected.miss(note, spent))
-            reason = _spent(budget) if end == "budget" else "done"
-            verdict = rank(session.store, settings.study).verdict
-            cost = f"{spent.calls:,} calls, ${spent.usd:.2f}, {tables.duration(spent.seconds)}"
-            await _notify(settings, f"{reason}. {verdict}. Spent: {cost}", code)
-        return code
+        if ended.code or end != "done":
+            say(ended.text)
+        if not tally.calls:
+            return _Found(ended, worth_telling=ended.code != 0)
+        await _keep(settings, session, ended)
+        spent, note = session.store.spent(settings.study), _note(settings, session)
+        if end != "budget" and note is not None:
+            say(expected.miss(note, spent))
+        verdict = rank(session.store, settings.study).verdict
+        cost = f"{spent.calls:,} calls, ${spent.usd:.2f}, {tables.duration(spent.seconds)}"
+        return _Found(ended, f". {verdict}. Spent: {cost}")
+
+
+async def _keep(settings: Settings, session: Session, ended: Ended) -> None:
+    """Keep how it ended for `status`."""
+    with _aloud("how it ended could not be kept"):
+        await session.store.note(settings.study, ending.NOTE, ended.note(time.time()))
+
+
+@contextmanager
+def _aloud(what: str) -> Iterator[None]:
+    """Say that the database failed, and go on: what comes beside a search must not end it."""
+    try:
+        yield
+    except StoreError as error:
+        say(f"{what}: {error}")
 
 
 async def _search(
@@ -118,12 +167,13 @@ async def _search(
             task.cancel()
         for fault in await asyncio.gather(*beside_it, return_exceptions=True):
             if isinstance(fault, Exception):
-                _say(f"beside the search: {type(fault).__name__}: {fault}")
-        if tally.calls:
-            await note_health()
-            await store.heartbeat(worker, finished=True)
-        else:  # else each look at a finished study would change its leaderboard
-            await store.dismiss(worker)
+                say(f"beside the search: {type(fault).__name__}: {fault}")
+        with _aloud("this run's end could not be kept"):  # hides no error that ended it
+            if tally.calls:
+                await store.heartbeat(worker, finished=True)
+                await note_health()
+            else:  # else each look at a finished study would change its leaderboard
+                await store.dismiss(worker)
 
 
 async def _aside(work: Callable[[], T]) -> T:
@@ -190,7 +240,7 @@ async def _expect(settings: Settings, session: Session, pace: _Pace) -> None:
         )
         note = expected.kept(settings, found)
         await store.note(settings.study, expected.NOTE, note)
-        _say(expected.line(found))
+        say(expected.line(found))
 
     if note is None:
         await expect(None)
@@ -209,97 +259,26 @@ def _note(settings: Settings, session: Session) -> dict[str, Any] | None:
     return note if expected.kept_for(settings, note) else None
 
 
-async def _notify(settings: Settings, text: str, code: int) -> None:
+async def _notify(
+    settings: Settings, ended: Ended, redact: Callable[[str], str], more: str = ""
+) -> None:
     if settings.form.notify is None:
         return
-    fault = await notify(
-        settings.form.notify, f"kumiawase study {settings.study!r} (exit {code}): {text}"
-    )
+    head = f"kumiawase study {settings.study!r} (exit {ended.code}): "
+    hurry = HURRY if ended.code == ending.INTERRUPTED else None
+    try:
+        async with asyncio.timeout(hurry):
+            fault = await notify(settings.form.notify, redact(f"{head}{ended.text}{more}"))
+    except TimeoutError:
+        fault = f"notify: the webhook did not answer within {HURRY:g} s"
     if fault:
-        _say(fault)
-
-
-def _code(error: Exception) -> int:
-    return 2 if isinstance(error, UserError) else 1
-
-
-def _spent(budget: Budget) -> str:
-    """Return which limit ended the search, and what to change."""
-    limits, hit = budget.limits, budget.hit
-    if hit == "until" and limits.until is not None:
-        at = datetime.fromtimestamp(limits.until).astimezone()
-        return f"{at:%Y-%m-%d %H:%M} has come (budget.until); write a later date and time"
-    whole = {
-        "calls": f"{limits.calls} calls",
-        "usd": f"{limits.usd} USD",
-        "hours": f"{(limits.seconds or 0) / 3600:g} hours",
-    }[hit]
-    return f"the budget of {whole} is spent; raise budget.{hit}"
+        say(fault)
 
 
 async def _beat(session: Session, worker: str, note_health: Callable[[], Awaitable[None]]) -> None:
+    """Tell others that this run lives; a beat that fails is followed by the next one."""
     while True:
         await asyncio.sleep(HEARTBEAT)
-        await session.store.heartbeat(worker)
-        await note_health()
-
-
-@contextmanager
-def _interruptible(task: asyncio.Task[int], file: Path) -> Iterator[None]:
-    """Turn the first SIGINT, SIGTERM or stop file into a cancellation; the next signal kills."""
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
-
-    def stop() -> None:
-        watch.cancel()
-        for number in signals:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-        _say("stopping: calls in flight may finish (10 s); once more stops at once")
-        task.cancel()
-
-    for number in signals:
-        loop.add_signal_handler(number, stop)
-    watch = asyncio.create_task(_watch(file, stop))
-    try:
-        yield
-    finally:
-        watch.cancel()
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-
-async def _watch(file: Path, stop: Callable[[], None]) -> None:
-    """Call `stop` when a file appears that was not there at the start."""
-    if _there(file):
-        await asyncio.to_thread(file.unlink)
-        _say(f"{file} was there before this search; removed")
-    while not _there(file):  # noqa: ASYNC110 - nobody tells of a new file
-        await asyncio.sleep(LOOK)
-    _say(f"{file} is there")
-    stop()
-
-
-def _there(file: Path) -> bool:
-    return file.exists()  # a look of microseconds: no thread for it
-
-
-def stop_file(settings: Settings) -> Path:
-    """Return the file that stops searches: beside the database, or beside kumiawase.yaml."""
-    return beside(settings, "stop")
-
-
-def beside(settings: Settings, suffix: str) -> Path:
-    """Return the file named like the database, or with PostgreSQL one beside kumiawase.yaml."""
-    database = engines.sqlite_file(settings.storage)
-    if database is None:
-        return settings.folder / f"kumiawase.{suffix}"
-    return database.with_name(f"{database.name}.{suffix}")
-
-
-def _again(settings: Settings) -> str:
-    return f"the same command (study {settings.study!r})"
-
-
-def _say(text: str) -> None:
-    click.echo(tables.visible(text), err=True)
+        with _aloud("a sign of life could not be kept"):
+            await session.store.heartbeat(worker)
+            await note_health()

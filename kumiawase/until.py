@@ -10,12 +10,16 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
 def written(value: object) -> object:
-    """Return what the user wrote where YAML reads a time of day as a number of base 60."""
+    """Return what the user wrote, where YAML reads a date with a time as a moment.
+
+    Raises:
+        ValueError: YAML made something else of it: of `7` a number, of `0700` even another one.
+    """
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, datetime):
         return value.isoformat(" ")
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
-        return f"{value // 60:02}:{value % 60:02}"
-    return value
+    raise ValueError('is no text to YAML (write the time in quotes: "07:00")')
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -34,6 +38,8 @@ def moment(text: str, now: datetime) -> datetime:
             given = datetime.fromisoformat(text.strip())
         except ValueError:
             raise ValueError(_FORMS) from None
+        if ":" not in text:  # a date alone: its first moment or its last?
+            raise ValueError(_FORMS)
         return given.astimezone()
     hour, minute = map(int, found.groups())
     # Read as local time each: the day a clock is changed is no 24 hours long.

@@ -58,11 +58,15 @@ class Waits:
             out[endpoint] = {
                 "slots": bears,
                 "max_concurrency": most,
-                "paused_s": round(self.paused.get(endpoint, 0.0), 1),
+                "paused_s": round(self.paused.get(endpoint, 0.0) - self._ahead(endpoint, now), 1),
                 "away_s": {m: round(self._absence(endpoint, m, now), 1) for m in sorted(models)},
                 "away_now": absent,
             }
         return out
+
+    def _ahead(self, endpoint: str, now: float) -> float:
+        """Return how much of a pause is still to come: nobody has waited for it yet."""
+        return max(0.0, self._until.get(endpoint, now) - now)
 
     def _absence(self, endpoint: str, model: str, now: float) -> float:
         since, _ = self._since.get((endpoint, model), (now, ""))

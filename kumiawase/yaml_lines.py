@@ -15,7 +15,7 @@ Path_ = tuple[str | int, ...]
 LARGEST = 256 * 1024  # bytes; a configuration is a few kilobytes
 MOST = 20_000  # keys and values
 DEEPEST = 20
-LONGEST_NUMBER = 40  # characters; 1:1:1:… is a number of base 60 in YAML, and a slow one
+LONGEST_NUMBER = 40  # characters
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
@@ -113,6 +113,8 @@ def _value(node: yaml.Node, path: Path_, lines: dict[Path_, int], file: str) -> 
         return [_value(n, (*path, i), lines, file) for i, n in enumerate(node.value)]
     if node.tag in _NUMBERS and len(node.value) > LONGEST_NUMBER:
         raise ConfigError("a number too long", place=f"{file}:{line}", remedy="is it a text?")
+    if node.tag in _NUMBERS and ":" in node.value:
+        return node.value  # base 60 in YAML 1.1: `7:00` would be 420, and `hours: 1:30` 90 hours
     try:
         return yaml.SafeLoader("").construct_object(node)
     except ValueError as error:  # a date there is none of

@@ -158,6 +158,11 @@ class Search:
             return "budget"
         return "exhausted" if self._asker.exhausted and end == "done" else end
 
+    @property
+    def lacking(self) -> list[Ensemble]:
+        """Baselines that could not be evaluated so far."""
+        return [ensemble for _, ensemble in self._lacking.values()]
+
     async def _searching(self) -> None:
         await self._baselines()
         await self._trials()

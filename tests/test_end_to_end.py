@@ -121,17 +121,12 @@ def test_a_rehearsal_again_makes_no_call_and_says_the_same(rehearsed: tuple[Path
     again = rehearse(folder)
     assert again.code == 0, again.err
     assert (folder / "log.jsonl").read_bytes() == log
-    assert results(again.out) == results(found.out)
+    assert again.out == found.out
     shown = run(folder, "rehearse", "--trials", "2", "--json")
     assert shown.code == 0, shown.err
     assert shown.json["rows"][0]["rank"] == 1
     assert shown.out.count("\n") == 1
     assert "distance" in shown.err
-
-
-def results(printed: str) -> list[str]:
-    """Return what was printed but for the running time, which grows with every run."""
-    return [line.rpartition(", ")[0] if "spent:" in line else line for line in printed.split("\n")]
 
 
 def test_a_cold_run_sends_each_request_once(
@@ -157,7 +152,7 @@ def test_a_search_over_public_suites_sends_each_request_once_and_again_none(
     again = run(folder, "search")
     assert again.code == 0, again.err
     assert served.replies == before
-    assert results(again.out) == results(found.out)
+    assert again.out == found.out
     assert searched_board["suite"] | {"digest": ""} == {
         "name": "questions_v1+dataset",
         "digest": "",
@@ -208,6 +203,17 @@ def test_status_counts_what_the_ledger_holds(searched: tuple[Path, Run]) -> None
     assert found["searching"] == []
     assert found["spent"]["calls"] == query(folder, "SELECT count(*) FROM attempts")[0][0]
     assert found["spent"]["by_role"]["discovery"]["calls"] > 0
+
+
+def test_watching_without_a_terminal_prints_one_look_and_draws_nothing(
+    searched: tuple[Path, Run],
+) -> None:
+    folder, _ = searched
+    watched = run(folder, "status", "--watch")
+    assert (watched.code, watched.err) == (0, "")
+    assert watched.out == run(folder, "status").out
+    assert "nobody searches it" in watched.out
+    assert "\x1b" not in watched.out
 
 
 def test_the_export_answers_in_a_folder_of_its_own(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import re
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ from tests.support.program import (
     MEMBERS,
     Pool,
     Run,
+    command,
+    environment,
     pool,
     prepare,
     query,
@@ -28,6 +33,7 @@ from tests.support.program import (
     started,
 )
 
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # prctl(2), capabilities(7): what lets root write
 LINE = re.compile(r"kumiawase: (?P<place>[^;]+?): (?P<fault>[^;]+(;[^;]+)*); (?P<remedy>[^;]+)\n")
 
 
@@ -198,6 +204,46 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "kumiawase.sqlite").write_text("日記\n" * 300, encoding="utf-8")
     refused(run(tmp_path, "search"), "kumiawase.sqlite", "cannot be used", "`storage`")
     assert (tmp_path / "kumiawase.sqlite").read_text("utf-8") == "日記\n" * 300
+
+
+def held_to_modes(folder: Path, *arguments: str) -> Run:
+    """Run a command for which modes of files count, root's too."""
+    prctl = ctypes.CDLL(None).prctl
+    done = subprocess.run(
+        command(arguments),
+        cwd=folder,
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE),
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_database_that_may_only_be_read(finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    file = folder / "kumiawase.sqlite"
+    file.chmod(0o444)
+    before = file.read_bytes()
+    for verb in ("search", "leaderboard"):
+        refused(held_to_modes(folder, verb), f"{file}: cannot be written (Permission denied)")
+    assert file.read_bytes() == before
+
+
+def test_a_database_that_is_damaged_in_the_middle(
+    served: Pool, finished: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    file = folder / "kumiawase.sqlite"
+    whole = file.read_bytes()
+    damaged = whole[:4096] + b"\xff" * (len(whole) - 4096)
+    file.write_bytes(damaged)
+    before = served.replies
+    for verb in ("search", "leaderboard"):
+        refused(run(folder, verb), str(file), "malformed", "`storage`")
+    assert file.read_bytes() == damaged
+    assert served.replies == before
 
 
 def test_a_study_nobody_searched(finished: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""What ends a search and what does not: a stop file, SIGTERM, an endpoint that comes back."""
+"""What ends a search: a stop file, SIGTERM, a disk that is full, a file that is broken."""
 
 from __future__ import annotations
 
 import json
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.program import MEMBERS, Pool, pool, prepare, query, run, sett
 
 TRIALS = 8
 STOPPED = 12.0  # seconds
+ROOM = 60_000  # bytes
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +23,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
         yield found
 
 
-def set_up(folder: Path, url: str) -> None:
-    search = {"trials": TRIALS, "layers": 1, "width": 3, "n": 2, "confirm": 1}
+def set_up(folder: Path, url: str, trials: int = TRIALS) -> None:
+    search = {"trials": trials, "layers": 1, "width": 3, "n": 2, "confirm": 1}
     prepare(folder, settings(url, search=search), items=8)
 
 
@@ -52,6 +54,33 @@ def test_a_stop_file_or_sigterm_stops_and_a_finished_study_costs_nothing(
     assert served.replies == calls
     assert ends[0].out == ends[1].out == ends[2].out
     assert len(json.loads(ends[0].out)["rows"]) >= len(MEMBERS) + TRIALS
+
+
+def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(
+    served: Pool, tmp_path: Path
+) -> None:
+    set_up(tmp_path, served.url, trials=1)
+    file = tmp_path / "kumiawase.sqlite"
+    with started(tmp_path, "search") as search:
+        search.until(lambda: "\nincumbent" in f"\n{search.err}", "something that is kept")
+        files = (one for one in (file, file.with_name(f"{file.name}-wal")) if one.exists())
+        most = max(one.stat().st_size for one in files) + ROOM
+        resource.prlimit(search.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        full = search.end()
+    last = full.err.splitlines()[-1]
+    assert full.code == 1
+    assert "Traceback" not in full.err
+    assert last.startswith(f"kumiawase: {file}: ")
+    assert "run the same command again" in last
+    kept = set(query(tmp_path, "SELECT key FROM completions"))
+    assert kept
+    assert query(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+    assert run(tmp_path, "leaderboard", "--json").json["rows"]
+    again = run(tmp_path, "search")
+    assert again.code == 0, again.err
+    assert kept < set(query(tmp_path, "SELECT key FROM completions"))
+    twice = "SELECT count(*) - count(DISTINCT key) FROM attempts WHERE outcome = 'ok'"
+    assert query(tmp_path, twice) == [(0,)]
 
 
 def test_a_database_that_is_broken_ends_in_one_line_and_stays(tmp_path: Path) -> None:

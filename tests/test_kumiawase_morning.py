@@ -57,6 +57,26 @@ def test_keys_are_masked_however_they_are_written() -> None:
     assert Redactor(["K"], {})("text") == "text"
 
 
+MASKED = {
+    "a password with an at sign": ("at http://me:p@ss@h/v1 now", "at http://***@h/v1 now"),
+    "with a slash": ("http://me:a/b@h/v1", "http://***@h/v1"),
+    "with both": ('{"url": "http://me:a/b@c@h/v1"}', '{"url": "http://***@h/v1"}'),
+    "two": ("http://a:b@h http://c:d@i", "http://***@h http://***@i"),
+    "none": ("http://h/v1, mail a@b", "http://h/v1, mail a@b"),
+    "basic": ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic ***"),
+    "basic alone": ("refused Basic dXNlcjpwYXNz.", "refused Basic ***."),
+    "json": ("{'authorization': 'Token abc'}", "{'authorization': 'Token ***'}"),
+    "another header": ("x-api-key: abc, x: y", "x-api-key: ***, x: y"),
+    "a query": ("http://h/v1?api_key=abc&b=c", "http://h/v1?api_key=***&b=c"),
+    "words": ("Basic Authentication: a basic understanding", None),
+}
+
+
+@pytest.mark.parametrize(("said", "shown"), MASKED.values(), ids=MASKED)
+def test_what_urls_and_headers_hold_is_masked_whole(said: str, shown: str | None) -> None:
+    assert Redactor([], {})(said) == (said if shown is None else shown)
+
+
 # -- the log
 
 
@@ -115,6 +135,7 @@ def test_the_log_rotates_and_every_file_is_the_owners_alone(
 def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
     with journal.opened(tmp_path / "no" / "folder", "s", str) as log:
         log.notice(PhaseStarted("trials", 3))
+        assert log.fault == f"{tmp_path}/no/folder: No such file or directory"
 
 
 # -- waits
@@ -149,6 +170,14 @@ def test_pauses_that_overlap_and_absences_are_added_up() -> None:
             "away_now": {},
         },
     }
+
+
+def test_a_pause_that_is_still_to_come_was_not_waited_for() -> None:
+    clock = Clock()
+    waits = Waits(clock)
+    waits.notice(EndpointPaused("e", 3600.0, "rate_limited"))
+    clock.now += 10
+    assert waits.to_json({"e": (3, 16)})["e"]["paused_s"] == 10.0
 
 
 # -- the message
@@ -233,3 +262,20 @@ async def test_a_moment_is_pinned_until_it_is_written_differently(tmp_path: Path
         assert limits_of(later, store).until is None
         await pin_until(later.form.budget.until, later.study, store)
         assert limits_of(later, store).until == kept.until + 24 * 3600
+
+
+async def test_a_moment_that_was_taken_out_is_forgotten(tmp_path: Path) -> None:
+    """Else `until: "07:00"`, back a night later, would mean a morning that is over."""
+    content = settings("http://127.0.0.1:9/v1", budget={"until": "07:00"})
+    chosen = load(prepare(tmp_path, content))
+    url = f"sqlite:///{tmp_path / 'k.sqlite'}"
+    with Store.open(url) as store:
+        old = {"text": "07:00", "begun": 1.0, "at": 2.0}
+        await store.note(chosen.study, UNTIL, old)
+        assert limits_of(chosen, store).until == 2.0
+        await pin_until(None, chosen.study, store)
+        assert limits_of(chosen, store).until is None
+        await pin_until("07:00", chosen.study, store)
+        until = limits_of(chosen, store).until
+        assert until is not None
+        assert until > datetime.now().astimezone().timestamp()

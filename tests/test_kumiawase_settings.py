@@ -227,6 +227,7 @@ def test_a_limit_in_money_needs_the_price_of_all_that_is_not_here(
 UNTIL = {
     "'07:00'": "07:00",
     "7:05": "7:05",
+    "07:00": "07:00",
     "22:30": "22:30",
     "2026-01-31 07:00:00": "2026-01-31 07:00:00",
     "2026-01-31T07:00+09:00": "2026-01-31T07:00+09:00",
@@ -242,11 +243,28 @@ def test_until_is_what_was_written_however_yaml_reads_it(
     assert moment(found, NOW) == moment(kept, NOW)
 
 
-@pytest.mark.parametrize("text", ["'25:00'", "tomorrow", "1500", "'7'", "22:30:15"])
+@pytest.mark.parametrize("text", ["'25:00'", "tomorrow", "'7'", "22:30:15", "'2026-01-31'"])
 def test_an_until_that_is_no_time_is_refused(tmp_path: Path, text: str) -> None:
     line, said = fault(tmp_path, GOOD + f"budget: {{until: {text}}}\n")
     assert line == 9
     assert "budget.until" in said
+
+
+@pytest.mark.parametrize("text", ["7", "700", "0700", "1500", "7.5", "2026-01-31", "yes"])
+def test_an_until_that_yaml_takes_for_something_else_is_to_be_quoted(
+    tmp_path: Path, text: str
+) -> None:
+    """0700 is an octal number, 448, and nobody's 7:28."""
+    line, said = fault(tmp_path, GOOD + f"budget: {{until: {text}}}\n")
+    assert line == 9
+    assert "budget.until" in said
+    assert 'write the time in quotes: "07:00"' in said
+
+
+def test_a_number_of_base_60_is_what_was_written(tmp_path: Path) -> None:
+    line, said = fault(tmp_path, GOOD + "budget: {hours: 1:30}\n")  # 90 hours to YAML
+    assert (line, "budget.hours" in said) == (9, True)
+    assert load(written(tmp_path, GOOD + "study: 12:30\n")).study == "12:30"
 
 
 NOW = datetime(2026, 1, 30, 22, 15).astimezone()

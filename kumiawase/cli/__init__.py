@@ -71,7 +71,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 error, 2 bad input, 3 budget spent, 130 interrupted."""
+    """Run the command line.
+
+    0 done, 1 error or not all could be evaluated, 2 bad input, 3 budget spent, 130 interrupted.
+    """
     # Before numpy: on matrices of a few hundred rows its threads only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

@@ -12,19 +12,34 @@ from kumiawase.cli import options
 @click.command("ask")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("question")
+@options.config
+@click.option(
+    "--trust",
+    "trusted",
+    metavar="HOST",
+    multiple=True,
+    help="Send the keys that FILE names to this host.",
+)
 @options.as_json
-def command(file: Path, question: str, as_json: bool) -> None:
-    """Ask an exported ensemble a question; `-` reads it from stdin."""
+def command(
+    file: Path, question: str, config: Path, trusted: tuple[str, ...], as_json: bool
+) -> None:
+    """Ask an exported ensemble a question; `-` reads it from stdin.
+
+    A key goes only where your own settings send it, or to a host you name with --trust.
+    """
     import asyncio
     import sys
 
-    from kumiawase import asking, tables
+    from kumiawase import asking, consent, tables
     from kumiawase.export import bundle
 
     text = sys.stdin.read() if question == "-" else question
     if not text.strip():
         raise click.UsageError("the question is empty")
-    answer = asyncio.run(asking.ask(bundle.read(file), text))
+    exported = bundle.read(file)
+    consent.check(exported.endpoints.values(), str(file), config, trusted)
+    answer = asyncio.run(asking.ask(exported, text))
     lost = [f"{one.model} (layer {one.layer}): {one.reason}" for one in answer.lost]
     shortened = [cut.label for cut in answer.shortened]
     if as_json:

@@ -86,7 +86,7 @@ def command(
     options += ["--faults", faults] if faults else []
     chosen, code = _search(Pool(seed), trials, folder, options, patient=not faults)
     show(chosen, as_json=as_json)
-    if code in (0, 3):
+    if code in (0, 1, 3):
         _distance(Pool(seed), chosen, err=as_json)
         click.echo(write(chosen, None, file), err=True)
         click.echo(_hint(chosen, seed, folder, file), err=True)

@@ -27,9 +27,13 @@ def command(
 
     Ctrl-C, SIGTERM or a file named like the database with .stop behind it (kumiawase.sqlite.stop;
     with PostgreSQL: kumiawase.stop beside the settings) lets the calls in flight finish and stops.
+
+    Ends with 0 where all was done, 1 where something could not be evaluated, 3 where a budget
+    ended it, 130 where it was stopped.
     """
     import asyncio
 
+    from data.errors import StudyError
     from kumiawase import settings
 
     chosen = settings.load(config, study=study, storage=storage, trials=trials)
@@ -37,5 +41,9 @@ def command(
     from kumiawase.cli.leaderboard import show
 
     code = asyncio.run(running.run(chosen))
-    show(chosen, as_json=as_json)
+    try:
+        show(chosen, as_json=as_json)
+    except StudyError:
+        if code == 0:
+            raise  # else it was stopped before there was a study to show: the code says so
     return code

@@ -61,12 +61,15 @@ def _show(found: Overview, *, as_json: bool) -> None:
         options.print_json(found.to_json())
         return
     out = tables.console()
-    out.print(rendered(found))
+    out.print(rendered(found, out.width))
     tables.spent(found.spent, out)
 
 
 def _watch(chosen: Settings) -> None:
-    """Refresh the same lines on a terminal; elsewhere print the last look alone."""
+    """Refresh a terminal's other page until the search ends; elsewhere print the last look.
+
+    Left by Ctrl-C, that page leaves nothing behind, not even the ^C the terminal wrote on it.
+    """
     from contextlib import nullcontext
 
     from rich.live import Live
@@ -75,10 +78,11 @@ def _watch(chosen: Settings) -> None:
     from kumiawase.overview import rendered
 
     found, out = _look(chosen), tables.console()
-    with Live(console=out, transient=True) if out.is_terminal else nullcontext() as live:
+    page = Live(console=out, screen=True, auto_refresh=False) if out.is_terminal else None
+    with page or nullcontext():
         while found.searching:
-            if live is not None:
-                live.update(rendered(found), refresh=True)
+            if page is not None:
+                page.update(rendered(found, out.width), refresh=True)
             _wait()
             found = _look(chosen)
     _show(found, as_json=False)
