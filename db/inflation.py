@@ -63,7 +63,8 @@ def chosen(field: Sequence[Contender]) -> Chosen | None:
     assert best.estimate is not None
     rows = [c.search.scores for c in full if c.search]
     luck = inflation(rows, best.search.strata, best.weights)
-    return Chosen(best.digest, best.estimate.value, best.confirmation, luck, len(full))
+    held_out = best.confirmation if best.confirmed else None
+    return Chosen(best.digest, best.estimate.value, held_out, luck, len(full))
 
 
 def inflation(

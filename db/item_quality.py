@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
-from data.errors import StudyError
 from data.suites.item import Split
 from db.pins import judged_by, roles_of, scale_of
 from db.statements import Work
 from db.store import Store
+from db.studies import not_begun
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
 from judges.common_scale import CommonScale
 from judges.item_analysis import CEILING, FLOOR, disagreement, discrimination
@@ -83,7 +83,7 @@ def item_quality(store: Store, study: str) -> list[ItemQuality]:
     """
     pins = store.pins(study)
     if "judge" not in pins:
-        raise StudyError("no search has begun", place=f"study {study!r}")
+        raise not_begun(store, study)
     judges = judged_by(pins)
     seen = store.read(_seen(study, judges))
     for half, role in roles_of(pins).items():

@@ -22,7 +22,7 @@ from db.remarks import Remarks
 from db.seen import seen
 from db.standings import HeldOut, Latency, Leaderboard, PerAnswer, Standing
 from db.store import Store
-from db.studies import study_names, trials
+from db.studies import not_begun, trials
 from judges.statistics import Difference
 
 _MIXED = "mixed: scores of other judges or suites stand side by side and prove nothing"
@@ -83,7 +83,7 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
 def _pins(store: Store, study: str) -> dict[str, Any]:
     pins = store.pins(study)
     if not {"suite", "judge"} <= pins.keys():
-        raise _unknown(store, study)
+        raise not_begun(store, study)
     return pins
 
 
@@ -119,9 +119,9 @@ def _rows(
     offered: Trade | None,
     sized: Mapping[Split, Lengths],
 ) -> tuple[Standing, ...]:
-    front = {point.digest for point in offered.front} if offered else set()
+    front = {one for one in field if offered and offered.holds(one)}
     return tuple(
-        _standing(one, position, groups.get(one), versus[one], one.digest in front, sized)
+        _standing(one, position, groups.get(one), versus[one], one in front, sized)
         for position, one in enumerate(field, start=1)
     )
 
@@ -244,14 +244,8 @@ def _adjusted(one: Contender, sized: Lengths | None) -> float | None:
 
 def _held_out(one: Contender, sized: Lengths | None) -> HeldOut | None:
     kept = one.held_out
-    if kept is None or not kept.closed or one.confirmation is None:
+    if kept is None or one.confirmation is None or not one.confirmed:
         return None
     judge, bounds = kept.evaluation.judge_name, one.confirmed_bounds
     adjusted = _adjusted(one, sized)
     return HeldOut(one.confirmation, kept.items, judge, kept.micro, bounds, adjusted)
-
-
-def _unknown(store: Store, study: str) -> StudyError:
-    names = study_names(store)
-    remedy = f"there are: {', '.join(names)}" if names else "start one with `kumiawase search`"
-    return StudyError("no search has begun", place=f"study {study!r}", remedy=remedy)

@@ -26,11 +26,13 @@ class Lengths:
     """One half under the judge that counts for it.
 
     Attributes:
+        ensembles: Those whose answers were looked at.
         slope: Score per doubling of an answer's length, items and ensembles held fixed.
         adjusted: Ensemble → its score less the slope times the doublings by which its answers
             are longer than those of all ensembles to the same items, weighed as its score is.
     """
 
+    ensembles: int
     slope: Slope
     adjusted: Mapping[Contender, float] = field(default_factory=dict)
 
@@ -42,6 +44,7 @@ class Lengths:
             "ci": [of_ten(slope.low), of_ten(slope.high)],
             "answers": slope.answers,
             "items": slope.items,
+            "ensembles": self.ensembles,
         }
 
 
@@ -71,7 +74,8 @@ def lengths(ranked: Sequence[Contender], half: Split) -> Lengths | None:
     longer = np.where(np.isnan(scores), np.nan, 0.0)
     longer[here] = within(sizes[here], item)
     adjusted = items.means(scores) - slope.value * items.means(longer)
-    return Lengths(slope, dict(zip((one for one, _ in whole), adjusted.tolist(), strict=True)))
+    ensembles = [one for one, _ in whole]
+    return Lengths(len(whole), slope, dict(zip(ensembles, adjusted.tolist(), strict=True)))
 
 
 def _strata(seen: Iterable[Seen]) -> dict[str, str]:

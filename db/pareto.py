@@ -61,6 +61,10 @@ class Trade:
     gap: Difference | None
     saving: float | None
 
+    def holds(self, one: Contender) -> bool:
+        """Tell whether an ensemble, as its study evaluated it, is on the front."""
+        return _whole(one) and _point(one, self.unit) in self.front
+
     def to_json(self) -> dict[str, Any]:
         """Return the form of `leaderboard --json`'s `pareto`: scores 0-10, intervals 95 %."""
         points = [
@@ -109,22 +113,29 @@ def trade(
         baselines: Whom costs are compared with, by name.
         compared: The field's comparisons.
     """
-    full = [c for c in field if c.ranked and c.search and c.search.evaluation.state == "COMPLETE"]
+    full = [one for one in field if _whole(one)]
     if not full:
         return None
     unit: Unit = "usd" if any(one.main.usd > 0 for one in full) else "seconds"
     best = full[0]
     cheap = sorted(full, key=lambda one: (cost(one.main, unit), one.place))
     cheapest = cheap[compared.first(best, cheap, apart=False)]  # the best at the latest
-    points = (Point(cost(c.main, unit), c.value or 0.0, c.digest) for c in full)
     return Trade(
         unit=unit,
-        front=tuple(front(points)),
+        front=tuple(front({_point(one, unit) for one in full})),
         best=_offer(best, baselines, unit),
         cheapest=_offer(cheapest, baselines, unit),
         gap=None if cheapest is best else cheapest.versus(best),
         saving=_ratio(best, cheapest, unit),
     )
+
+
+def _whole(one: Contender) -> bool:
+    return one.ranked and one.search is not None and one.search.evaluation.state == "COMPLETE"
+
+
+def _point(one: Contender, unit: Unit) -> Point:
+    return Point(cost(one.main, unit), one.value or 0.0, one.digest)
 
 
 def _offer(one: Contender, baselines: Mapping[str, Contender], unit: Unit) -> Offer:

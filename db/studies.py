@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Select, and_, column, func, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
+from data.errors import StudyError
 from db import engines
 from db.records import Trial
 from db.store import Store
@@ -131,6 +132,13 @@ def _set(storage: BaseStorage, trial_id: int, state: str) -> None:
 def study_names(store: Store) -> list[str]:
     """Return the names of all studies in the database, sorted."""
     return store.read(_names)
+
+
+def not_begun(store: Store, name: str) -> StudyError:
+    """Return the error of a study in which nothing was searched, with the others there are."""
+    others = [other for other in study_names(store) if other != name]
+    remedy = f"there are: {', '.join(others)}" if others else "start one with `kumiawase search`"
+    return StudyError("no search has begun", place=f"study {name!r}", remedy=remedy)
 
 
 def trials(store: Store, name: str) -> list[Trial]:

@@ -33,8 +33,9 @@ _LABELLED = re.compile(
     re.IGNORECASE,
 )
 _STEPS = re.compile(r"(\S)(\s*)([<＜﹤]{2}|[>＞﹥]{2})(?=\s*(\S))")
+# Possessive: of runs of blanks or asterisks no way to share them out is tried twice.
 _CHOSEN = re.compile(
-    r"((?:判定|勝敗|勝者|VERDICT|WINNER|PREFERENCE)[\]］﹈】\"”」*]*\s*[:：=は]?[\s*\"“「]*[ABＡＢ]\s*)"
+    r"((?:判定|勝敗|勝者|VERDICT|WINNER|PREFERENCE)[\]］﹈】\"”」*]*+\s*+[:：=は]?[\s*\"“「]*+[ABＡＢ]\s*)"
     r"([<>=＜＞＝])(?=\s*[ABＡＢ])",
     re.IGNORECASE,
 )

@@ -69,7 +69,8 @@ def adjusted(row: Standing, halves: Collection[Split]) -> float | None:
 
 def _length(half: Split, found: Lengths) -> str:
     return (
-        f"length: twice as long goes with {_span(found.slope)} of {OF} on {_HALVES[half]} items;"
+        f"length: twice as long goes with {_span(found.slope)} of {OF} on {_HALVES[half]} items,"
+        f" by the answers of the first {found.ensembles} ensembles seen on all of them;"
         " adj. is the score had all answered at the same length; whether the judge pays for"
         " length or longer answers say more, `audit` tells"
     )

@@ -369,6 +369,7 @@ class HeldOutShape(_Shape):
     judge: str
     micro: Points
     bounds: Bounds
+    adjusted: float | None
 
 
 class VersusShape(_Shape):
@@ -417,6 +418,7 @@ class RowShape(_Shape):
     study: str
     micro: Points | None
     bounds: Bounds | None
+    adjusted: float | None
 
 
 class SeenShape(VersusShape):
@@ -470,6 +472,13 @@ class ParetoShape(_Shape):
     cheapest: CheapestShape
 
 
+class LengthShape(_Shape):
+    per_doubling: Gap
+    ci: Annotated[list[Gap], Field(min_length=2, max_length=2)]
+    answers: Count
+    items: Count
+
+
 class Leaderboard(_Shape):
     study: str
     suite: SuiteShape
@@ -485,6 +494,7 @@ class Leaderboard(_Shape):
     mixed: list[str]
     pareto: ParetoShape | None
     chosen: ChosenShape | None
+    length: dict[Literal["search", "held_out"], LengthShape]
 
 
 @pytest.fixture(scope="module", params=["rehearsed", "searched"])

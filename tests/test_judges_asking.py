@@ -73,7 +73,7 @@ async def test_unreadable_comparisons_move_no_mean() -> None:
     clean, broken = [await _compared(share) for share in (0.0, 0.025)]
     missing = [one for one in broken if one.value is None]
     assert all(score.value is not None for score in clean)
-    assert 0.03 < len(missing) / len(broken) < 0.07
+    assert 0.02 < len(missing) / len(broken) < 0.08
     assert all("no verdict" in score.reason for score in missing)
     means = [
         fmean(10 * s.value for s in scores if s.value is not None) for scores in (clean, broken)

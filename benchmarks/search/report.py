@@ -33,13 +33,14 @@ class Bar:
     @classmethod
     def mean(cls, what: str, values: Floats, bound: float, *, least: bool = False) -> Bar:
         """Return the bar of a mean, within two standard errors."""
-        value, error = float(np.nanmean(values)), _error(values)
+        seen = values[np.isfinite(values)]
+        value, error = float(seen.mean()) if len(seen) else np.nan, _error(values)
         return cls(what, value, value - 2 * error, value + 2 * error, bound, least)
 
     @property
     def missed(self) -> bool:
-        """Whether the figure itself is on the wrong side."""
-        return self.value < self.bound if self.least else self.value > self.bound
+        """Whether the figure itself is on the wrong side, or there is none."""
+        return not (self.value >= self.bound if self.least else self.value <= self.bound)
 
     @property
     def met(self) -> bool:
