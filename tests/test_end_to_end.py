@@ -10,7 +10,8 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -263,32 +264,73 @@ def test_a_second_study_pays_for_nothing_twice(served: Pool, tmp_path: Path) -> 
 # -- the pool knows nothing but the request
 
 
-async def test_shuffled_and_delayed_requests_change_no_score(
-    served: Pool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    search = {"trials": 4, "layers": 2, "width": 3, "sampler": "random", "racing": "off"}
-    chance = random.Random(0)
-    orders: list[list[str]] = []
-    boards = []
+FIXED = {"trials": 4, "layers": 2, "width": 3, "sampler": "random", "racing": "off"}
+
+
+@asynccontextmanager
+async def proxied(
+    served: Pool, meddle: Callable[[bytes], Awaitable[bytes | None]]
+) -> AsyncIterator[str]:
+    """Give the URL of a proxy; what `meddle` returns for a request is sent instead of a reply."""
     async with aiohttp.ClientSession(served.url.removesuffix("/v1")) as session:
 
         async def forward(request: web.Request) -> web.StreamResponse:
-            orders[-1].append(hashlib.sha256(raw := await request.read()).hexdigest())
-            await asyncio.sleep(chance.uniform(0, 0.02))
+            raw = await request.read()
+            asked = request.path.endswith("/chat/completions")
+            if asked and (body := await meddle(raw)) is not None:
+                return web.Response(body=body, content_type="application/json")
             async with session.post(request.path, data=raw) as reply:
                 return web.Response(body=await reply.read(), status=reply.status)
 
         async with fake_endpoint() as proxy:
             proxy.default = forward
-            for _ in range(2):
-                orders.append([])
-                folder = tmp_path_factory.mktemp("proxied")
-                prepare(folder, settings(proxy.url, search=search))
-                assert (await asyncio.to_thread(run, folder, "search")).code == 0
-                boards.append(leaderboard(folder))
+            yield proxy.url
+
+
+async def fixed_search(folder: Path, url: str, **search: int) -> Any:
+    """Search for the same few ensembles and return the leaderboard."""
+    prepare(folder, settings(url, search=FIXED | search))
+    done = await asyncio.to_thread(run, folder, "search")
+    assert done.code == 0, done.err
+    return leaderboard(folder)
+
+
+async def test_shuffled_and_delayed_requests_change_no_score(
+    served: Pool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    chance = random.Random(0)
+    orders: list[list[str]] = []
+    boards = []
+
+    async def delay(raw: bytes) -> None:
+        orders[-1].append(hashlib.sha256(raw).hexdigest())
+        await asyncio.sleep(chance.uniform(0, 0.02))
+
+    async with proxied(served, delay) as url:
+        for _ in range(2):
+            orders.append([])
+            boards.append(await fixed_search(tmp_path_factory.mktemp("proxied"), url))
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
     assert scores(boards[0]) == scores(boards[1])
+
+
+async def test_where_the_first_two_tries_of_every_call_fail_no_score_changes(
+    served: Pool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tries: Counter[bytes] = Counter()
+    broken = b'{"choices": [{"mess', b'{"choices": [{"message": {"content": ""}}]}'
+
+    async def fail_twice(raw: bytes) -> bytes | None:
+        tries[raw] += 1
+        return broken[tries[raw] - 1] if tries[raw] <= len(broken) else None
+
+    few = {"trials": 2, "layers": 1, "width": 2}
+    clean = await fixed_search(tmp_path_factory.mktemp("clean"), served.url, **few)
+    async with proxied(served, fail_twice) as url:
+        among_failures = await fixed_search(tmp_path_factory.mktemp("failing"), url, **few)
+    assert set(tries.values()) == {3}
+    assert scores(among_failures) == scores(clean)
 
 
 # -- budget
