@@ -15,7 +15,7 @@ from tests.soak import faults, kills, neighbours, processes, silence
 from tests.soak.bars import Bar
 from tests.support.program import ROOT
 
-KILLS, TRIALS = 50, 24
+KILLS, TRIALS = 50, 28
 
 
 def _kills(folder: Path) -> list[Bar]:
