@@ -13,7 +13,7 @@ from data.suites.item import Split
 from db.pins import judged_by, roles_of, scale_of
 from db.statements import Work
 from db.store import Store
-from db.studies import not_begun
+from db.studies import begun
 from db.tables import AnswerRow, EvaluationRow, ScoreRow
 from judges.common_scale import CommonScale
 from judges.item_analysis import CEILING, FLOOR, disagreement, discrimination
@@ -81,9 +81,7 @@ def item_quality(store: Store, study: str) -> list[ItemQuality]:
     Raises:
         StudyError: Nothing was searched under this name.
     """
-    pins = store.pins(study)
-    if "judge" not in pins:
-        raise not_begun(store, study)
+    pins = begun(store, study)
     judges = judged_by(pins)
     seen = store.read(_seen(study, judges))
     for half, role in roles_of(pins).items():

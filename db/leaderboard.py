@@ -18,11 +18,10 @@ from db.own_family import own_family
 from db.pareto import Trade, trade
 from db.pins import JudgeRole, scale_of
 from db.records import Spent
-from db.remarks import Remarks
 from db.seen import seen
 from db.standings import HeldOut, Latency, Leaderboard, PerAnswer, Standing
 from db.store import Store
-from db.studies import not_begun, trials
+from db.studies import begun, trials
 from judges.statistics import Difference
 
 _MIXED = "mixed: scores of other judges or suites stand side by side and prove nothing"
@@ -44,7 +43,7 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
     Raises:
         StudyError: No such study; or scores that cannot be compared, with what differs.
     """
-    pins = {name: _pins(store, name) for name in dict.fromkeys((study, *others))}
+    pins = {name: begun(store, name) for name in dict.fromkeys((study, *others))}
     apart = differences(pins)
     if apart and not mixed:
         raise StudyError(
@@ -78,13 +77,6 @@ def rank(store: Store, study: str, *others: str, mixed: bool = False) -> Leaderb
         lengths=sized,
         mixed=tuple(apart),
     )
-
-
-def _pins(store: Store, study: str) -> dict[str, Any]:
-    pins = store.pins(study)
-    if not {"suite", "judge"} <= pins.keys():
-        raise not_begun(store, study)
-    return pins
 
 
 def _contenders(store: Store, study: str, pins: Mapping[str, Any]) -> list[Contender]:
@@ -159,7 +151,7 @@ def _standing(
         per_answer=PerAnswer(main.calls / answers, main.tokens / answers, main.usd / answers),
         latency=Latency(main.percentile(50), main.percentile(95)),
         pareto=pareto,
-        remarks=Remarks.of(s for h in (one.search, one.held_out) if h for s in h.inspections),
+        seen=tuple(half for half in (one.search, one.held_out) if half),
     )
 
 

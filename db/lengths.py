@@ -49,7 +49,7 @@ class Lengths:
 
 
 def lengths(ranked: Sequence[Contender], half: Split) -> Lengths | None:
-    """Return what length goes with on a half; None where items and ensembles explain it all.
+    """Return what length goes with on a half; None where items and ensembles explain it.
 
     Args:
         ranked: In the order of the leaderboard; the first so many that were seen on the whole

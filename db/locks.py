@@ -6,15 +6,14 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 import sqlalchemy
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.digest import text_digest
-from data.errors import StudyError
+from data.errors import ConfigError, StudyError
 from db import engines
 
 _CLASS = 0x6B756D69  # "kumi", as in db.schema: keeps our advisory locks from other programs'
@@ -25,6 +24,17 @@ _HOLDER = sqlalchemy.text(
     " WHERE locktype = 'advisory' AND granted AND objsubid = 2"
     " AND datname = current_database() AND classid = :of AND objid = CAST(:known_by AS bigint)"
 )
+# Where a machine or the network dies nobody ends the session: by default the server would ask
+# after two hours of silence. It must not end the session of a long search either.
+_WATCH = sqlalchemy.text(
+    "SELECT set_config(name, :value, false) FROM pg_settings WHERE name = :name"
+)
+_WATCHED = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "idle_session_timeout": "0",  # unknown before PostgreSQL 14
+}
 
 
 @contextmanager
@@ -36,41 +46,42 @@ def study_lock(url: str, name: str) -> Iterator[None]:
 
     Raises:
         StudyError: Another process searches this study.
+        ConfigError: The file cannot be locked.
         StoreError: The database fails.
     """
     known_by = text_digest(name).removeprefix("sha256:")  # a study may be called anything
     file = engines.sqlite_file(url)
     if file is None:
-        with _session(url) as connection:
-            _take_advisory(connection, name, int(known_by[:7], 16))
+        with _session(url, name, int(known_by[:7], 16)):
             yield
         return
-    with _opened(file.with_name(f"{file.name}.{known_by[:12]}.lock")) as handle:
-        _take_file(handle, name)
+    lock = file.with_name(f"{file.name}.{known_by[:12]}.lock")
+    with ExitStack() as stack:
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+            stack.callback(os.close, handle)
+            _take_file(handle, name)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot be locked ({error.strerror})",
+                place=str(lock),
+                remedy="remove it or change its mode, or keep `storage` on this machine's disk",
+            ) from error
         yield
-
-
-@contextmanager
-def _opened(lock: Path) -> Iterator[int]:
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def _take_file(handle: int, name: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise _taken(name, os.pread(handle, 20, 0).decode().strip()) from None
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
 
 
 @contextmanager
-def _session(url: str) -> Iterator[Connection]:
-    """Open the connection whose end is the end of the lock."""
+def _session(url: str, name: str, known_by: int) -> Iterator[None]:
+    """Hold the connection whose end is the end of the lock."""
     who = f"{os.getpid()} on {socket.gethostname()}"[:63]
     engine = sqlalchemy.create_engine(
         url,
@@ -78,12 +89,15 @@ def _session(url: str) -> Iterator[Connection]:
         poolclass=sqlalchemy.NullPool,
         connect_args={"application_name": who},
     )
-    try:
-        connection = engine.connect()
-    except SQLAlchemyError as error:
-        raise engines.failure(url, error) from error
-    with connection:
-        yield connection
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(engine.connect())
+            for setting, value in _WATCHED.items():
+                connection.execute(_WATCH, {"name": setting, "value": value})
+            _take_advisory(connection, name, known_by)
+        except SQLAlchemyError as error:
+            raise engines.failure(url, error) from error
+        yield
 
 
 def _take_advisory(connection: Connection, name: str, known_by: int) -> None:

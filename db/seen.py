@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, Executable, Text, select, type_coerce
 
 from db.evaluations import all_of
@@ -32,7 +35,7 @@ class Seen:
 
     evaluation: Evaluation
     scores: dict[str, float] = field(default_factory=dict)
-    strata: dict[str, str] = field(default_factory=dict)
+    strata: Mapping[str, str] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     calls: int = 0
     tokens: int = 0
@@ -92,11 +95,10 @@ class Seen:
     @property
     def by_category(self) -> Mapping[str, float]:
         """Category → the mean over its scored items, sorted."""
-        if not self._means:
-            groups: dict[str, list[float]] = {}
-            for item, score in self.scores.items():
-                groups.setdefault(self.strata[item], []).append(score)
-            self._means = {name: sum(groups[name]) / len(groups[name]) for name in sorted(groups)}
+        if not self._means and self.scores:
+            names, places, sizes = _places(tuple(self.strata[item] for item in self.scores))
+            means = np.bincount(places, list(self.scores.values())) / sizes
+            self._means = dict(zip(names, means.tolist(), strict=True))
         return self._means
 
     def bounds(
@@ -129,11 +131,21 @@ class Seen:
         return estimate(self.scores, self.strata, weights) if self.scores else None
 
 
-class _Names(dict[str, str]):
-    """Texts of a column with few distinct ones, each decoded once."""
+@lru_cache(maxsize=64)
+def _places(
+    categories: tuple[str, ...],
+) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the names, sorted, which of them stands at each place, and how often each does."""
+    names, places, sizes = np.unique(categories, return_inverse=True, return_counts=True)
+    return names.tolist(), places, sizes
 
-    def __missing__(self, stored: str) -> str:
-        return self.setdefault(stored, decode(stored))
+
+class _Strata(dict[tuple[tuple[str, ...], tuple[str, ...]], Mapping[str, str]]):
+    """Columns of items and categories as stored → item to category; most evaluations share one."""
+
+    def __missing__(self, stored: tuple[tuple[str, ...], tuple[str, ...]]) -> Mapping[str, str]:
+        items, categories = (map(decode, column) for column in stored)
+        return self.setdefault(stored, dict(zip(items, categories, strict=True)))
 
 
 def seen(study: str) -> Work[list[Seen]]:
@@ -157,11 +169,11 @@ def seen(study: str) -> Work[list[Seen]]:
 
     def work(connection: Connection) -> list[Seen]:
         found = {e.id: Seen(e) for e in all_of(study, None)(connection)}
-        names = _Names()
+        strata = _Strata()
         for evaluation, rows in groupby(_fetched(connection, query), itemgetter(0)):
             one = found.get(evaluation)
             if one is not None:  # begun between the two queries
-                _fill(one, zip(*rows, strict=True), names)
+                _fill(one, zip(*rows, strict=True), strata)
         return list(found.values())
 
     return work
@@ -174,11 +186,10 @@ def _fetched(connection: Connection, query: Executable) -> Sequence[tuple[Any, .
     return cursor.fetchall()
 
 
-def _fill(one: Seen, columns: Iterable[tuple[Any, ...]], names: _Names) -> None:
-    _, stored, categories, values, seconds, calls, tokens, usd, one.shown = columns
-    items = [names[item] for item in stored]
-    one.strata = dict(zip(items, (names[name] for name in categories), strict=True))
-    scores = zip(items, values, strict=True)
+def _fill(one: Seen, columns: Iterable[tuple[Any, ...]], strata: _Strata) -> None:
+    _, items, categories, values, seconds, calls, tokens, usd, one.shown = columns
+    one.strata = strata[items, categories]
+    scores = zip(one.strata, values, strict=True)
     one.scores = {item: value for item, value in scores if value is not None}
     one.seconds = sorted(seconds)
     one.calls, one.tokens, one.usd = sum(calls), sum(tokens), sum(usd)

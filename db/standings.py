@@ -16,6 +16,7 @@ from db.own_family import Residual
 from db.pareto import Trade
 from db.records import Spent
 from db.remarks import Remarks
+from db.seen import Seen
 from judges.statistics import Difference, Estimate
 from moa.ensemble import Ensemble
 
@@ -83,12 +84,13 @@ class Standing:
             where scores of other judges or suites stand side by side.
         trial: Optuna's number; None for a baseline.
         estimate, items, unscored, coverage, marked: On the search items.
+        held_out: None unless it is confirmed.
         study: Where it was found; several studies are joined by " + ".
         micro: The mean over items, while what is ranked is the mean over categories.
         bounds: The score with the unscored items at worst and at best.
         adjusted: The score were its answers as long as the others', by the board's `lengths`.
         vs: Model → paired difference against it alone, on held-out items where both have them.
-        remarks: What its answers show, on both halves.
+        seen: Its evaluations, on search and held-out items.
     """
 
     rank: int | None
@@ -113,7 +115,12 @@ class Standing:
     micro: float | None = None
     bounds: Bounds | None = None
     adjusted: float | None = None
-    remarks: Remarks = field(default_factory=Remarks)
+    seen: tuple[Seen, ...] = ()
+
+    @property
+    def remarks(self) -> Remarks:
+        """What its answers show, counted when somebody asks: a long board shows its first rows."""
+        return Remarks.of(shown for half in self.seen for shown in half.inspections)
 
     def to_json(self) -> dict[str, Any]:
         """Return a row of CONTRACT `leaderboard --json`."""

@@ -78,19 +78,31 @@ def importance(store_url: str, name: str) -> dict[str, float]:
         StoreError: The database fails.
     """
     import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-    from optuna.trial import TrialState
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         storage = optuna.storages.RDBStorage(store_url, engine_kwargs=engines.arguments(store_url))
-        study = optuna.load_study(study_name=name, storage=storage)
-        if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < 2:
-            return {}
-        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
+        try:
+            return _importance(storage, name)
+        finally:
+            storage.engine.dispose()
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else SQLAlchemyError(str(error))
         raise engines.failure(store_url, cause) from error
+
+
+def _importance(storage: RDBStorage, name: str) -> dict[str, float]:
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+    from optuna.trial import TrialState
+
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+    except KeyError:  # pinned, and ended before it was searched
+        return {}
+    if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) < 2:
+        return {}
+    return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
 
 
 def given_up(trial: FrozenTrial) -> bool:
@@ -134,11 +146,18 @@ def study_names(store: Store) -> list[str]:
     return store.read(_names)
 
 
-def not_begun(store: Store, name: str) -> StudyError:
-    """Return the error of a study in which nothing was searched, with the others there are."""
+def begun(store: Store, name: str) -> dict[str, Any]:
+    """Return the pins of a study, its suite and judge among them.
+
+    Raises:
+        StudyError: No search has begun under this name; tells which others there are.
+    """
+    pins = store.pins(name)
+    if {"suite", "judge"} <= pins.keys():
+        return pins
     others = [other for other in study_names(store) if other != name]
     remedy = f"there are: {', '.join(others)}" if others else "start one with `kumiawase search`"
-    return StudyError("no search has begun", place=f"study {name!r}", remedy=remedy)
+    raise StudyError("no search has begun", place=f"study {name!r}", remedy=remedy)
 
 
 def trials(store: Store, name: str) -> list[Trial]:

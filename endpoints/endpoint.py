@@ -43,6 +43,9 @@ LARGE = 1024 * 1024  # beyond this only few bodies are read at the same time
 LARGE_AT_ONCE = 2
 NO_KEY = "none"  # openai insists on a key; servers without keys ignore it
 
+_MASK = "***"
+_TELLING = 4  # characters of a key that tell something of it
+
 
 class Endpoint:
     """One OpenAI-compatible server.
@@ -215,7 +218,7 @@ class Endpoint:
                 raise ConnectionFailedError(clean(_story(error))) from None
         except RequestError as error:
             if self._key:
-                error.args = (str(error).replace(self._key, "***"),)
+                error.args = (_masked(str(error), self._key),)
             raise
 
 
@@ -248,6 +251,16 @@ class _Bounded(httpx2.AsyncByteStream):
 def _classified(error: openai.APIStatusError) -> RequestError:
     response = error.response
     return classify(response.status_code, response.headers, response.content)
+
+
+def _masked(text: str, key: str) -> str:
+    """Return what a server said without a key, nor the start of one at which it was cut off."""
+    text = text.replace(key, _MASK)
+    whole = text.removesuffix("…")
+    for length in range(len(key) - 1, _TELLING - 1, -1):
+        if whole.endswith(key[:length]):
+            return whole[:-length] + _MASK
+    return text
 
 
 def _key(spec: EndpointSpec, environ: Mapping[str, str]) -> str:

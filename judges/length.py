@@ -20,6 +20,7 @@ _Floats = NDArray[np.float64]
 _Indices = NDArray[np.intp]
 
 _STILL = 1e-9
+_FEWEST = 3  # items: with two models, what is left of two items is the same but for its sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ def length_slope(
 ) -> Slope | None:
     """Return what a doubling goes with, or None where items and models explain all lengths.
 
+    None as well where fewer than three items have lengths that they do not explain.
+
     Args:
         size: Binary logarithm of the length, an answer each.
         score: In any unit.
@@ -98,13 +101,15 @@ def length_slope(
     x, y = (_residuals(values, item, model) for values in (size, score))
     products, squares = (np.bincount(item, x * each) for each in (y, x))
     telling = squares > _STILL
-    if not telling.any():
+    if np.count_nonzero(telling) < _FEWEST:
         return None
     products, squares = products[telling], squares[telling]
     value = float(products.sum() / squares.sum())
     weights = cluster_weights(len(squares), resamples, seed)
     draws = (weights @ products) / (weights @ squares)
-    low, high = interval(np.array(value), draws, len(squares))
+    # What the models explain takes one item's worth of evidence: without that 95 % are 77 to 90
+    # where two models answer three to twelve items.
+    low, high = interval(np.array(value), draws, len(squares) - 1)
     return Slope(value, float(low), float(high), len(size), len(squares))
 
 

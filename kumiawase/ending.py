@@ -40,6 +40,10 @@ class Ended:
         """Return what the database keeps; `at` is in seconds since the epoch."""
         return {"at": at, "code": self.code, "text": self.text}
 
+    def told_by(self, note: Mapping[str, Any] | None) -> bool:
+        """Return whether a note tells of an end like this: a look at it is no other end."""
+        return note is not None and (note["code"], note["text"]) == (self.code, self.text)
+
 
 def of_search(settings: Settings, session: Session, end: End) -> Ended:
     """Return how a search ended that nothing broke off."""
@@ -62,7 +66,13 @@ def of_search(settings: Settings, session: Session, end: End) -> Ended:
 def of_error(error: Exception, redact: Callable[[str], str]) -> Ended:
     """Return how a search ended that an error broke off."""
     code = 2 if isinstance(error, UserError) else 1
-    return Ended(code, f"stopped by an error: {redact(str(error))[:LONGEST]}")
+    return Ended(code, f"stopped by an error: {fault(error, redact)}")
+
+
+def fault(error: Exception, redact: Callable[[str], str]) -> str:
+    """Return in one bounded line what an error says, or its kind where it says nothing."""
+    said = " ".join(redact(str(error)).split())  # masked first: half a key is none to a mask
+    return said[:LONGEST] or type(error).__name__
 
 
 def of_stop(settings: Settings, cause: str) -> Ended:

@@ -12,7 +12,7 @@ from db.of_ten import OF
 from db.pins import judged_by
 from db.seen import Seen, seen
 from db.store import Store
-from db.studies import importance
+from db.studies import begun, importance
 from judges.statistics import Estimate
 from kumiawase import tables
 from kumiawase.settings import Settings
@@ -71,8 +71,12 @@ class RoleReport:
 
 
 def read(store: Store, settings: Settings) -> RoleReport:
-    """Return what the study's evaluations on the search items tell of its models."""
-    pins = store.pins(settings.study)
+    """Return what the study's evaluations on the search items tell of its models.
+
+    Raises:
+        StudyError: No search has begun.
+    """
+    pins = begun(store, settings.study)
     weights = pins["suite"]["weights"]
     counted = [
         one

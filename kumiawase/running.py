@@ -51,7 +51,7 @@ async def run(settings: Settings) -> int:
         try:
             found = await _interruptibly(settings, log, redact)
         except Exception as error:
-            log.write("error", kind=type(error).__name__, fault=str(error)[: ending.LONGEST])
+            log.write("error", kind=type(error).__name__, fault=ending.fault(error, redact))
             await _notify(settings, ending.of_error(error, redact), redact)
             raise
         log.write("end", code=found.ended.code, text=found.ended.text)
@@ -121,6 +121,8 @@ async def _session(
         if ended.code or end != "done":
             say(ended.text)
         if not tally.calls:
+            if not ended.told_by(session.store.notes(settings.study).get(ending.NOTE)):
+                await _keep(settings, session, ended)
             return _Found(ended, worth_telling=ended.code != 0)
         await _keep(settings, session, ended)
         spent, note = session.store.spent(settings.study), _note(settings, session)

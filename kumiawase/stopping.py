@@ -33,8 +33,8 @@ def interruptible(
 ) -> Iterator[Stop]:
     """Turn the first signal or stop file into a cancellation; the next signal kills.
 
-    The signals are those of Ctrl-C, `kill` and a terminal that is closed; the last is left to
-    `nohup` where that keeps it away.
+    The signals are those of Ctrl-C, `kill` and a terminal that is closed. The last is left to
+    `nohup` where that keeps it away, and kills nobody: a shell and the kernel send it both.
 
     Args:
         task: Cancelled once.
@@ -48,11 +48,13 @@ def interruptible(
         signals.append(signal.SIGHUP)
 
     def stop(cause: str) -> None:
+        if found.cause:  # two came before either was heard, as `timeout` sends them
+            return
         found.cause = cause
         watch.cancel()
         for number in signals:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
         say("stopping: calls in flight may finish (10 s); once more stops at once")
         task.cancel()
 

@@ -35,12 +35,12 @@ def moment(text: str, now: datetime) -> datetime:
     found = _TIME.fullmatch(text.strip())
     if found is None:
         try:
-            given = datetime.fromisoformat(text.strip())
-        except ValueError:
+            given = datetime.fromisoformat(text.strip()).astimezone()
+        except (ValueError, OverflowError):  # the latter beside the first and the last year
             raise ValueError(_FORMS) from None
         if ":" not in text:  # a date alone: its first moment or its last?
             raise ValueError(_FORMS)
-        return given.astimezone()
+        return given
     hour, minute = map(int, found.groups())
     # Read as local time each: the day a clock is changed is no 24 hours long.
     day = now.astimezone().replace(tzinfo=None)

@@ -120,6 +120,9 @@ def _value(node: yaml.Node, path: Path_, lines: dict[Path_, int], file: str) -> 
     except ValueError as error:  # a date there is none of
         fault = f"no YAML: {error}"
         raise ConfigError(fault, place=f"{file}:{line}", remedy="mend the value") from None
+    except yaml.constructor.ConstructorError:  # `=` and `<<` mean something in YAML 1.1
+        fault = f"no YAML: {node.value} is no text"
+        raise ConfigError(fault, place=f"{file}:{line}", remedy="put it in quotes") from None
 
 
 def _mapping(

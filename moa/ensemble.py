@@ -133,10 +133,11 @@ def told_apart(ensembles: Sequence[Ensemble]) -> list[str]:
 
     A prompt of ours is named (`a + b → c[aggregate_en]`), any other told by its digest.
     """
-    alike: dict[str, list[Ensemble]] = {}
-    for ensemble in ensembles:
-        alike.setdefault(ensemble.label, []).append(ensemble)
-    return [ensemble.told(_differing(alike[ensemble.label])) for ensemble in ensembles]
+    looks = [(one.label, len(one.prompts)) for one in ensembles]  # a model may be called "a + b"
+    alike: dict[tuple[str, int], list[Ensemble]] = {}
+    for look, ensemble in zip(looks, ensembles, strict=True):
+        alike.setdefault(look, []).append(ensemble)
+    return [one.told(_differing(alike[look])) for look, one in zip(looks, ensembles, strict=True)]
 
 
 def _differing(alike: Sequence[Ensemble]) -> frozenset[int]:

@@ -171,6 +171,8 @@ class Search:
     async def _baselines(self) -> None:
         alone = singles(self._space, self._plan.compared)
         await self._score("single models", alone)
+        while self._all_lack(alone) and await self._patience.wait():
+            await self._score("single models", alone)
         if self._scaling is not None and self._scaling.open:
             await self._scale(self._scaling, alone)
         digests = {ensemble.digest for ensemble in alone}  # no trial's: a resumed run knows more
@@ -180,6 +182,9 @@ class Search:
         if not ranked:
             raise StalledError("no single model could be scored; `kumiawase status` says why")
         await self._score("baselines", shapes(self._space, ranked))
+
+    def _all_lack(self, ensembles: Sequence[Ensemble]) -> bool:
+        return all(ensemble.digest in self._lacking for ensemble in ensembles)
 
     async def _score(self, phase: str, ensembles: Sequence[Ensemble]) -> None:
         self._observer.notice(PhaseStarted(phase, len(ensembles)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.search.report import Bar
+from benchmarks.search.report import Bar, ratio
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,14 @@ def test_a_mean_has_two_standard_errors_either_way() -> None:
     assert (bar.value, bar.high - bar.value) == pytest.approx((0.2, 2 * 0.1 / 3**0.5))
     assert bar.value - bar.low == pytest.approx(bar.high - bar.value)
     assert not bar.met
+
+
+def test_a_single_run_meets_no_bar_for_sure() -> None:
+    one = np.array([0.1])
+    for bar in (Bar.mean("regret", one, 0.25), Bar("calls", *ratio(one, 2 * one), 0.6)):
+        assert (bar.met, bar.missed) == (False, False)
+
+
+def test_a_figure_that_no_run_has_misses_its_bar() -> None:
+    bar = Bar.mean("regret", np.array([np.nan, np.nan]), 0.25)
+    assert (bar.met, bar.missed) == (False, True)

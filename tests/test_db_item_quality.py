@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 async def pin(store: Store, report: dict[str, Any] | None = None) -> None:
-    await store.pin("s", {"judge": JUDGE, "report_judge": report})
+    await store.pin("s", {"suite": {}, "judge": JUDGE, "report_judge": report})
 
 
 async def evaluate(
@@ -142,9 +142,14 @@ async def test_only_the_judge_that_counts_for_a_half_is_read(store: Store) -> No
 
 
 async def test_nothing_searched_is_an_error_and_nothing_answered_is_empty(store: Store) -> None:
-    with pytest.raises(StudyError, match="no search has begun"):
+    with pytest.raises(StudyError, match="no search has begun; start one with"):
+        item_quality(store, "s")
+    await store.pin("s", {"seed": 0})  # a search that ended before it pinned its judge
+    with pytest.raises(StudyError, match="no search has begun; start one with"):
         item_quality(store, "s")
     await pin(store)
+    with pytest.raises(StudyError, match=r"no search has begun; there are: s$"):
+        item_quality(store, "absent")
     assert item_quality(store, "s") == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from data.errors import StudyError
 from data.suites.item import Split
@@ -21,6 +23,7 @@ from db.studies import open_study
 from judges import statistics
 from judges.score import Score
 from judges.statistics import Estimate
+from kumiawase import tables
 from moa.ensemble import Agent, Ensemble, single
 from tests.support.rows import PROMPT, answer, attempt, item, scores
 
@@ -215,6 +218,24 @@ async def test_a_held_out_score_counts_under_the_report_judge(store: Store) -> N
     await evaluate(store, MIX, around(0.4), half="held_out", judge="r")
     found = row(rank(store, "s"), MIX).to_json()["held_out"]
     assert (found["score"], found["items"], found["judge"]) == (pytest.approx(4.0), 20, "judge r")
+
+
+async def test_a_confirmation_that_failed_is_no_held_out_score(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pin(store)
+    await evaluate(store, MIX, around(0.7))
+    await evaluate(store, MIX, around(0.9)[:3], half="held_out", state="FAILED")
+    await evaluate(store, DUO, around(0.6))
+    await evaluate(store, DUO, around(0.9), half="held_out", lost=2)  # a tenth of it marked
+    board = rank(store, "s")
+    assert [row.held_out for row in board.rows] == [None, None]
+    assert board.chosen is not None
+    assert (board.chosen.digest, board.chosen.held_out) == (MIX.digest, None)
+    out = io.StringIO()
+    monkeypatch.setattr(tables, "console", lambda: Console(file=out, width=200))
+    tables.leaderboard(board, 20)
+    assert "confirmed on held-out items: 0 found, 0 baselines" in out.getvalue()
 
 
 async def test_trials_are_the_first_that_point_to_an_ensemble(store: Store) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from data.suites.item import Split
+from db import lengths
 from db.leaderboard import rank
 from db.standings import Leaderboard, Standing
 from db.store import Store
@@ -139,6 +140,18 @@ async def test_the_adjustment_weighs_categories_as_the_score_does(store: Store) 
     board = rank(store, "s")
     values = [row(board, model).adjusted for model in (PLAIN, WORDY, OTHER)]
     assert values == pytest.approx([values[0]] * 3, abs=1e-3)
+
+
+async def test_of_many_ensembles_it_says_by_how_many_it_is_measured(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lengths, "MOST", 2)
+    await store.pin("s", PINS)
+    await study(store, 0.05)
+    board = rank(store, "s")
+    assert board.to_json()["length"]["search"]["ensembles"] == 2
+    assert [row.adjusted is None for row in board.rows] == [False, False, True]
+    assert "by the answers of the first 2 ensembles" in shown(board, monkeypatch)
 
 
 async def test_empty_answers_alone_say_nothing(store: Store) -> None:

@@ -102,6 +102,20 @@ async def test_confirmed_is_compared_with_confirmed_alone(store: Store) -> None:
     assert found.cheapest.digest == AS_READ.digest
 
 
+async def test_what_another_study_stopped_early_is_off_the_front(store: Store) -> None:
+    for study in ("s", "t"):
+        await pin(store, study)
+        await evaluate(store, A, around(0.5), usd=0.1, study=study, origin="baseline")
+    await evaluate(store, MIX, around(0.8), study="s")
+    await evaluate(store, MIX, around(0.4)[:10], study="t", state="PRUNED")
+    board = rank(store, "s", "t")
+    assert [(row.digest, row.state, row.pareto) for row in board.rows] == [
+        (MIX.digest, "COMPLETE", True),
+        (A.digest, "COMPLETE", True),
+        (MIX.digest, "PRUNED", False),
+    ]
+
+
 async def test_nothing_ranked_offers_nothing(store: Store) -> None:
     await pin(store)
     await evaluate(store, MIX, around(0.8), state="PRUNED")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from optuna import Study
 from optuna.samplers import RandomSampler
 from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, make_url
 
-from data.errors import StudyError
+from data.errors import ConfigError, StoreError, StudyError
 from db.locks import study_lock
 from db.records import Trial
 from db.store import Store
@@ -24,13 +25,14 @@ from db.studies import (
     MOST_RETRIES,
     RETRIES,
     given_up,
+    importance,
     open_study,
     release,
     study_names,
     trials,
 )
 from tests.conftest import ROOT
-from tests.support.postgres import any_database
+from tests.support.postgres import any_database, database
 from tests.support.rows import MOA, answer, attempt, completion, item, scores
 
 HOLD = """
@@ -117,6 +119,12 @@ async def test_studies_are_known_by_their_pins_too(url: str) -> None:
         assert study_names(store) == ["あ", "い"]
 
 
+async def test_a_study_that_was_pinned_and_no_more_has_no_importances(url: str) -> None:
+    with Store.open(url) as store:
+        await store.pin("s", {"seed": 0})
+        assert importance(url, "s") == {}
+
+
 def test_optuna_writes_ahead_too(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'k.sqlite'}"
     Store.open(url).close()
@@ -147,6 +155,54 @@ def test_one_search_a_study(url: str, tmp_path: Path) -> None:
     with study_lock(url, name), refused, study_lock(url, name):
         pass
     assert {file.suffix for file in tmp_path.iterdir()} <= {".lock"}
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_cannot_be_locked_is_no_other_search(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'k.sqlite'}"
+    with study_lock(url, "s"):
+        (lock,) = tmp_path.iterdir()
+    lock.unlink()
+    make(lock)
+    with pytest.raises(ConfigError, match="cannot be locked") as caught, study_lock(url, "s"):
+        pass
+    assert str(caught.value).startswith(str(lock))
+
+
+def test_a_server_that_ends_idle_sessions_leaves_a_search_its_lock() -> None:
+    with database() as url:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        name = make_url(url).database
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET idle_session_timeout = '20ms'")
+            with study_lock(url, "s"):
+                time.sleep(0.3)  # fifteen times as long
+                query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                assert connection.exec_driver_sql(query).scalar_one() == 1
+        engine.dispose()
+
+
+def test_a_server_without_room_for_a_lock_says_so_in_one_line() -> None:
+    with database() as url:
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        name = make_url(url).database
+        with engine.connect() as connection:
+            connection.exec_driver_sql(
+                f"ALTER DATABASE {name} SET search_path = public, pg_catalog"
+            )
+            connection.exec_driver_sql(
+                "CREATE FUNCTION pg_try_advisory_lock(int, int) RETURNS bool LANGUAGE plpgsql"
+                " AS $$ BEGIN RAISE 'out of shared memory'; END $$"
+            )
+        engine.dispose()
+        with (
+            pytest.raises(StoreError, match="out of shared memory") as caught,
+            study_lock(url, "s"),
+        ):
+            pass
+        assert "\n" not in str(caught.value)
 
 
 def free_again(url: str, name: str) -> None:

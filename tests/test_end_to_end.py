@@ -519,6 +519,7 @@ class LengthShape(_Shape):
     ci: Annotated[list[Gap], Field(min_length=2, max_length=2)]
     answers: Count
     items: Count
+    ensembles: Count
 
 
 class Leaderboard(_Shape):

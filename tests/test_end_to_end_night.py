@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.program import MEMBERS, Pool, pool, prepare, query, run, settings, started
+from tests.support.program import (
+    MEMBERS,
+    Pool,
+    command,
+    environment,
+    pool,
+    prepare,
+    query,
+    run,
+    settings,
+    started,
+)
 
 TRIALS = 8
 STOPPED = 12.0  # seconds
@@ -54,6 +67,29 @@ def test_a_stop_file_or_sigterm_stops_and_a_finished_study_costs_nothing(
     assert served.replies == calls
     assert ends[0].out == ends[1].out == ends[2].out
     assert len(json.loads(ends[0].out)["rows"]) >= len(MEMBERS) + TRIALS
+
+
+@pytest.mark.parametrize("gone", ["reader", "disk"])
+def test_the_exit_code_says_how_it_ended_though_nobody_reads_the_leaderboard(
+    served: Pool, tmp_path: Path, gone: str
+) -> None:
+    prepare(tmp_path, settings(served.url, budget={"calls": 5}), items=8)
+    read, write = os.pipe()
+    os.close(read)
+    if gone == "disk":
+        os.dup2(os.open("/dev/full", os.O_WRONLY), write)
+    done = subprocess.run(
+        command(["search"]),
+        cwd=tmp_path,
+        env=environment({}),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 3, done.stderr
+    assert "the budget of 5 calls is spent" in done.stderr.splitlines()[-1]
 
 
 def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(

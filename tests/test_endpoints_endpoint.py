@@ -152,6 +152,19 @@ async def test_a_server_that_repeats_the_key_does_not_spread_it() -> None:
     assert KEY not in f"{refused.value!r}{echoed.value!r}"
 
 
+@pytest.mark.parametrize("status", [401, 200])
+async def test_a_message_that_is_cut_within_the_key_does_not_tell_its_beginning(
+    status: int,
+) -> None:
+    """Wherever a message is cut: one of these keys lies there."""
+    bodies = [b"<" * length + KEY.encode() + b">" * 300 for length in range(180, 300)]
+    async with meeting(*(sends(body, status) for body in bodies), key=KEY) as (_, endpoint):
+        for _ in bodies:
+            with pytest.raises(RequestError) as refused:
+                await endpoint.send(BODY, 5)
+            assert KEY[:4] not in str(refused.value)
+
+
 async def test_cancelling_an_attempt_is_a_cancellation() -> None:
     async with meeting(drips(b" ", 0.02)) as (fake, endpoint):
         task = asyncio.create_task(endpoint.send(BODY, 30))

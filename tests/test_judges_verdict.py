@@ -129,6 +129,13 @@ def test_neutralised_visibly(text: str, shown: str) -> None:
     assert neutralise(text) == shown
 
 
+@pytest.mark.parametrize("filling", [" ", "*", '"', "】"])
+def test_a_long_run_behind_a_label_is_read_in_one_go(filling: str) -> None:
+    """Or this takes hours: every way to share the run out would be tried."""
+    text = "判定" + filling * 1_000_000 + "x"
+    assert neutralise(text) == text
+
+
 def test_the_mark_comes_from_the_text() -> None:
     assert fence("東京") == fence("東京")
     marks = [re.findall(r"[0-9a-f]{16}", fence(text)) for text in ("東京", "京都")]

@@ -99,13 +99,13 @@ async def test_nothing_is_written_anywhere(
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - no loop to block
 
 
-def written(folder: Path, url: str) -> Path:
+def written(folder: Path, url: str, b: str = "b") -> Path:
     content = {
         "ensemble": {
-            "layers": [[{"model": "a", "temperature": 0.7}, {"model": "b", "temperature": 0.7}]],
+            "layers": [[{"model": "a", "temperature": 0.7}, {"model": b, "temperature": 0.7}]],
             "aggregator": {"model": "c", "temperature": 0.0},
         },
-        "models": {name: {"endpoint": "e"} for name in "abc"},
+        "models": {name: {"endpoint": "e"} for name in ("a", b, "c")},
         "endpoints": {"e": {"base_url": url}},
     }
     file = folder / "best.yaml"
@@ -135,3 +135,12 @@ async def test_the_answer_is_all_there_is_on_stdout(tmp_path: Path) -> None:
     assert (value["text"], value["calls"]) == ("cの答え", 2)
     assert value["lost"] == ["b (layer 1): rejected"]
     assert found.stderr == ""
+
+
+async def test_a_terminal_obeys_no_name_of_an_imported_file(tmp_path: Path) -> None:
+    name = "b\x1b]52;c;AAAA\x07"
+    async with fake_endpoint() as server:
+        server.default = speaks(name)
+        command = ["ask", str(written(tmp_path, server.url, name)), "質問"]
+        found = await asyncio.to_thread(CliRunner().invoke, cli, command)
+    assert "lost b\\x1b]52;c;AAAA\\x07 (layer 1): rejected" in found.stderr

@@ -197,6 +197,15 @@ def test_what_each_error_ends_with(error: str, code: int, said: str) -> None:
     assert bool(found.stderr.strip()) == bool(said)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"), [("errors.StudyError('f')", 2), ("click.UsageError('so not')", 2)]
+)
+def test_an_error_that_nobody_can_read_ends_with_the_same_code(error: str, code: int) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        command = [sys.executable, "-c", CODES.format(error=error)]
+        assert subprocess.run(command, cwd=ROOT, stderr=full, check=False).returncode == code
+
+
 @pytest.mark.parametrize("verb", ["leaderboard", "leaderboard --json", "models", "models --json"])
 def test_a_reader_that_leaves_early_is_no_error(folder: Path, verb: str) -> None:
     """`kumiawase leaderboard | head`: neither a message nor a code that fails a script."""

@@ -27,6 +27,7 @@ from kumiawase.settings import Settings, load
 from kumiawase.wiring import open_session
 from moa.ensemble import single
 from optimizer.confirmation import StalledError
+from optimizer.search import Search
 from tests.support.fake_endpoint import FakeEndpoint, fake_endpoint
 from tests.support.program import JUDGE, MEMBERS, prepare, settings
 
@@ -112,6 +113,27 @@ async def test_a_baseline_that_failed_is_named_and_not_all_is_done(
         assert "(exit 0): done. " in messages(server)[0]
         status = shown(back)
         assert (status["lacking"], status["last_end"].endswith("code 0: done")) == ([], True)
+
+
+async def test_a_run_that_asks_nothing_is_an_end_too_unless_it_is_but_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool() as server:
+        found = chosen(tmp_path, server.url, monkeypatch, ONE, TWO)
+        assert await running.run(found) == 0
+        calls = len(server.calls)
+        ends = [shown(found)["last_end"]]
+        with Store.open(found.storage) as store:
+            stop = ending.of_stop(found, "SIGTERM")  # as if it had come at the very end
+            await store.note(found.study, ending.NOTE, stop.note(1e9))
+        for _ in range(2):
+            assert await running.run(found) == 0
+            with Store.open(found.storage) as store:
+                ends.append(store.notes(found.study)[ending.NOTE])
+        assert len(server.calls) == calls
+    assert ends[0].endswith("with exit code 0: done")
+    assert (ends[1]["code"], ends[1]["text"]) == (0, "done")
+    assert ends[1] == ends[2]
 
 
 async def test_a_space_that_is_tried_out_is_told(
@@ -210,6 +232,33 @@ def test_what_a_server_says_in_an_error_is_bounded_and_masked() -> None:
     ended = ending.of_error(KumiawaseError("s3cret " * 1000), lambda t: t.replace("s3cret", "*"))
     assert len(ended.text) < 600
     assert "s3cret" not in ended.text
+
+
+def test_an_error_is_told_in_one_line_that_says_something() -> None:
+    assert ending.of_error(AssertionError(), str).text == "stopped by an error: AssertionError"
+    assert ending.of_error(ValueError("a\n  b"), str).text == "stopped by an error: a b"
+
+
+async def test_the_log_holds_no_part_of_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is cut before it is masked keeps the beginning of a key."""
+    monkeypatch.setenv("POOL_KEY", "k3y-of-the-pool")
+    said = "x" * (ending.LONGEST - 7) + "k3y-of-the-pool"
+    async with pool() as server:
+        endpoints = {"pool": {"base_url": server.url, "api_key_env": "POOL_KEY"}}
+        found = chosen(tmp_path, server.url, monkeypatch, ONE, endpoints=endpoints)
+
+        async def fail(_: object) -> None:
+            raise KumiawaseError(said)
+
+        monkeypatch.setattr(Search, "run", fail)
+        with pytest.raises(KumiawaseError):
+            await running.run(found)
+        assert "k3y" not in messages(server)[0]
+    log = (tmp_path / "kumiawase.sqlite.log.jsonl").read_text("utf-8")
+    assert "xxx***" in log
+    assert "k3y" not in log
 
 
 def test_nothing_is_told_of_a_study_that_nobody_has_searched() -> None:

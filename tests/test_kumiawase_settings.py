@@ -167,6 +167,7 @@ FAULTS: dict[str, tuple[str, int, str]] = {
     "no such sampler": (GOOD + "search: {sampler: magic}\n", 9, "'search.sampler': input should"),
     "temperature": (GOOD + "search: {temperatures: [3]}\n", 9, "must lie between 0 and 2"),
     "no temperature": (GOOD + "search: {temperatures: [.nan]}\n", 9, "must lie between 0 and 2"),
+    "a sign of YAML": (GOOD + "study: =\n", 9, "= is no text; put it in quotes"),
     "an alias": (GOOD + "x: &a 1\ny: *a\n", 10, "an alias (*name); write it out"),
     "a tag": (GOOD + "study: !!python/name:os.system x\n", 9, "a tag (tag:yaml.org,2002:python/"),
     "a tag on a mapping": (
@@ -243,7 +244,18 @@ def test_until_is_what_was_written_however_yaml_reads_it(
     assert moment(found, NOW) == moment(kept, NOW)
 
 
-@pytest.mark.parametrize("text", ["'25:00'", "tomorrow", "'7'", "22:30:15", "'2026-01-31'"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'25:00'",
+        "tomorrow",
+        "'7'",
+        "22:30:15",
+        "'2026-01-31'",
+        "'0001-01-01 00:00'",
+        "'9999-12-31 23:59-05:00'",
+    ],
+)
 def test_an_until_that_is_no_time_is_refused(tmp_path: Path, text: str) -> None:
     line, said = fault(tmp_path, GOOD + f"budget: {{until: {text}}}\n")
     assert line == 9

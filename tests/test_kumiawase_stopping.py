@@ -36,6 +36,7 @@ async def stopped(file: Path, act: Callable[[], object], said: list[str]) -> str
                 await asyncio.sleep(20)
             except asyncio.CancelledError:
                 task.uncancel()
+            assert not task.cancelling()
             return stop.cause
 
     return await asyncio.create_task(search())
@@ -47,6 +48,28 @@ async def test_a_signal_stops_it_once(tmp_path: Path, name: str) -> None:
     assert await stopped(tmp_path / "stop", lambda: os.kill(os.getpid(), number), said) == name
     assert "once more stops at once" in said[-1]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_two_signals_at_once_stop_it_once(tmp_path: Path) -> None:
+    """`timeout` tells its child, then its group."""
+
+    def act() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    said: list[str] = []
+    assert await stopped(tmp_path / "stop", act, said) == "SIGTERM"
+    assert len(said) == 1
+
+
+async def test_a_terminal_that_is_closed_kills_nobody_who_is_stopping(tmp_path: Path) -> None:
+    """A shell tells its jobs when its terminal is closed, and the kernel tells them again."""
+
+    def act() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert await stopped(tmp_path / "stop", act, []) == "SIGHUP"
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 async def test_nohup_keeps_a_closed_terminal_away(tmp_path: Path) -> None:

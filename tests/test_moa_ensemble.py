@@ -119,3 +119,9 @@ def test_a_label_says_the_prompt_only_where_it_tells_two_apart() -> None:
     ]
     assert told_apart([alike[1], alike[1]]) == [alike[1].label] * 2
     assert told_apart([]) == []
+
+
+def test_a_model_may_be_called_what_a_layer_looks_like() -> None:
+    pair = Ensemble(((Agent("a", 0.0), Agent("b", 0.0)),), Agent("c", 0.0))
+    odd = Ensemble(((Agent("a + b", 0.0),),), Agent("c", 0.0))
+    assert told_apart([pair, odd]) == ["a + b → c"] * 2

@@ -18,6 +18,7 @@ from endpoints.request import Request
 from judges.statistics import Estimate
 from moa.answer import Answer
 from moa.ensemble import Ensemble, single
+from optimizer import patience
 from optimizer.archive import Archive
 from optimizer.budget import Amount, Budget, Limits
 from optimizer.confirmation import StalledError
@@ -314,6 +315,23 @@ async def test_no_single_model_scored_ends_it_at_once(tmp_path: Path) -> None:
     models = Models(lambda _: ServerFailedError("502"))
     with Lab(tmp_path, models=models) as lab, pytest.raises(StalledError, match="no single model"):
         await lab.search().run()
+
+
+async def test_a_server_that_goes_away_before_any_model_is_scored_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has answered, so it may come back, whatever phase it left in."""
+    monkeypatch.setattr(patience, "FIRST", 0.0)
+    said: list[Request] = []
+
+    def says(request: Request) -> Reply:
+        said.append(request)
+        return ServerFailedError("502") if 5 < len(said) < 400 else echo(request)
+
+    with Lab(tmp_path, models=Models(says)) as lab:
+        assert await lab.search(trials=1, patience=60.0).run() == "done"
+        assert lab.archive.tried == 1
+        assert len(said) >= 400
 
 
 @pytest.mark.parametrize("in_flight", [1, 8])

@@ -118,6 +118,8 @@ def write(lines: Sequence[Line], folder: Path | None) -> int:
 
 def ratio(a: Floats, b: Floats, resamples: int = 4000) -> tuple[float, float, float]:
     """Return the ratio of paired means with its 95 % bootstrap interval over the pairs."""
+    if len(a) < 2:
+        return float(a.mean() / b.mean()), 0.0, np.inf
     rows = np.random.default_rng(0).integers(0, len(a), (resamples, len(a)))
     low, high = np.quantile(a[rows].mean(1) / b[rows].mean(1), (0.025, 0.975))
     return float(a.mean() / b.mean()), float(low), float(high)
@@ -254,7 +256,7 @@ def _bracket(values: Floats) -> str:
 
 def _error(values: Floats) -> float:
     seen = values[np.isfinite(values)]
-    return float(seen.std(ddof=1) / np.sqrt(len(seen))) if len(seen) > 1 else 0.0
+    return float(seen.std(ddof=1) / np.sqrt(len(seen))) if len(seen) > 1 else np.inf
 
 
 def _floats(values: Any) -> Floats:  # noqa: ANN401 - numbers and None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 
 import click
 
 from data.errors import KumiawaseError, UserError
+from kumiawase.cli import options
 
 # Verb → its line in --help. The module kumiawase.cli.<verb> holds the rest and its imports.
 VERBS = {
@@ -80,7 +82,8 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):  # as in `_say`
+            error.show()
         sys.exit(2)
     except UserError as error:
         _say(error)
@@ -91,11 +94,12 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except _ReaderLeftError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        options.let_go()
         sys.exit(0)
 
 
 def _say(error: Exception) -> None:
     from kumiawase.tables import visible  # it may quote what a server said
 
-    click.echo(f"kumiawase: {visible(str(error))}", err=True)
+    with suppress(OSError):  # where nobody can read it the exit code still says what it was
+        click.echo(f"kumiawase: {visible(str(error))}", err=True)

@@ -60,7 +60,5 @@ def command(
         text = tables.visible(text)
     click.echo(text.encode("utf-8", "backslashreplace").decode())
     click.echo(f"{answer.calls} calls, {answer.seconds:.1f} s", err=True)
-    for line in lost:
-        click.echo(f"lost {line}", err=True)
-    for line in shortened:
-        click.echo(f"shortened {line}", err=True)
+    for line in (*(f"lost {one}" for one in lost), *(f"shortened {one}" for one in shortened)):
+        click.echo(tables.visible(line), err=True)

@@ -10,7 +10,10 @@ import click
 from kumiawase.cli import options
 
 if TYPE_CHECKING:
+    from db.standings import Leaderboard
     from kumiawase.settings import Settings
+
+ROWS = 20
 
 
 @click.command("leaderboard")
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show studies together even if other judges or suites scored them.",
 )
-@click.option("--rows", type=click.IntRange(1), default=20, show_default=True, help="Most rows.")
+@click.option("--rows", type=click.IntRange(1), default=ROWS, show_default=True, help="Most rows.")
 @options.as_json
 def command(
     config: Path,
@@ -48,23 +51,43 @@ def command(
 
     study = studies[0] if studies else None
     chosen = settings.load(config, study=study, storage=storage)
-    show(chosen, *studies[1:], mixed=allow_mixed, rows=rows, as_json=as_json)
+    board = _ranked(chosen, *studies[1:], mixed=allow_mixed)
+    _print(board, rows, as_json=as_json)
 
 
-def show(
-    settings: Settings,
-    *others: str,
-    mixed: bool = False,
-    rows: int = 20,
-    as_json: bool = False,
-) -> None:
-    """Print the leaderboard of the settings' study on stdout, ranked with others if given."""
+def at_end(settings: Settings, code: int, *, as_json: bool) -> int:
+    """Print the leaderboard a search ends with on stdout; return the search's exit code.
+
+    The code says how the search ended: before there was a study to show, or with nobody left
+    to read of it.
+    """
+    from data.errors import StudyError
+
+    try:
+        board = _ranked(settings)
+    except StudyError:
+        if code == 0:
+            raise
+        return code
+    try:
+        _print(board, ROWS, as_json=as_json)
+    except OSError:  # a reader that has left, a terminal that is closed, a full disk
+        options.let_go()
+    return code
+
+
+def _ranked(settings: Settings, *others: str, mixed: bool = False) -> Leaderboard:
+    """Return the leaderboard of the settings' study, ranked with others if given."""
     from db.leaderboard import rank
-    from kumiawase import tables, trade_view
     from kumiawase.reading import open_store
 
     with open_store(settings) as store:
-        board = rank(store, settings.study, *others, mixed=mixed)
+        return rank(store, settings.study, *others, mixed=mixed)
+
+
+def _print(board: Leaderboard, rows: int, *, as_json: bool) -> None:
+    from kumiawase import tables, trade_view
+
     if as_json:
         options.print_json(board.to_json())
     else:

@@ -71,7 +71,7 @@ def command(
     the winner written to a file.
     """
     from kumiawase.cli.export import write
-    from kumiawase.cli.leaderboard import show
+    from kumiawase.cli.leaderboard import at_end
     from kumiawase.rehearsal.faults import Faults
     from kumiawase.rehearsal.pool import Pool
 
@@ -85,7 +85,7 @@ def command(
     options += [] if log is None else ["--log", str(log)]
     options += ["--faults", faults] if faults else []
     chosen, code = _search(Pool(seed), trials, folder, options, patient=not faults)
-    show(chosen, as_json=as_json)
+    at_end(chosen, code, as_json=as_json)
     if code in (0, 1, 3):
         _distance(Pool(seed), chosen, err=as_json)
         click.echo(write(chosen, None, file), err=True)
@@ -153,7 +153,10 @@ def _search(
         try:
             code = asyncio.run(running.run(chosen))
         except StudyError as error:
-            remedy = f"remove the folder {folder}, or name another with --folder"
+            remedy = (
+                "name another folder with --folder, or remove"
+                f" {folder} once no rehearsal is at work in it"
+            )
             raise StudyError(error.fault, place=error.place, remedy=remedy) from None
     return chosen, code
 

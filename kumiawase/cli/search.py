@@ -33,17 +33,10 @@ def command(
     """
     import asyncio
 
-    from data.errors import StudyError
     from kumiawase import settings
 
     chosen = settings.load(config, study=study, storage=storage, trials=trials)
     from kumiawase import running  # a second's worth of imports: not before a typing error
-    from kumiawase.cli.leaderboard import show
+    from kumiawase.cli.leaderboard import at_end
 
-    code = asyncio.run(running.run(chosen))
-    try:
-        show(chosen, as_json=as_json)
-    except StudyError:
-        if code == 0:
-            raise  # else it was stopped before there was a study to show: the code says so
-    return code
+    return at_end(chosen, asyncio.run(running.run(chosen)), as_json=as_json)

@@ -189,6 +189,7 @@ class Lab:
         proposers: Sequence[Proposer] = (),
         recommend: Callable[[Archive], list[Outcome]] | None = None,
         discovery: Discoverer | None = None,
+        patience: float = 0.0,
     ) -> Search:
         """Return a search with the random sampler, Optuna's TPE if `sampled`, or proposers.
 
@@ -201,7 +202,7 @@ class Lab:
             self.evaluator("search"),
             self.evaluator("held_out"),
             self.models.budget,
-            Plan(trials, in_flight, confirm, racing, tuple(compared), seed),
+            Plan(trials, in_flight, confirm, racing, tuple(compared), seed, patience=patience),
             proposers=(Inbox(),) if sampled and discovery else proposers,
             sample=tpe(seed) if sampled else None,
             discovery=discovery,
