@@ -1,4 +1,4 @@
-"""One search a study, whichever database it is kept in."""
+"""One search a study, and one maker of tables, whichever database it is."""
 
 from __future__ import annotations
 
@@ -68,6 +68,32 @@ def study_lock(url: str, name: str) -> Iterator[None]:
                 remedy="remove it or change its mode, or keep `storage` on this machine's disk",
             ) from error
         yield
+
+
+@contextmanager
+def one_by_one(url: str) -> Iterator[None]:
+    """Wait until no other process is inside, for what several must not make at the same time.
+
+    On SQLite the folder of the database is locked, which leaves no file behind.
+
+    Raises:
+        SQLAlchemyError: The database fails.
+    """
+    file = engines.sqlite_file(url)
+    if file is None:
+        engine = sqlalchemy.create_engine(
+            url, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool
+        )
+        with engine.connect() as connection:  # the lock goes with it
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({_CLASS}, 0)")
+            yield
+        return
+    handle = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _take_file(handle: int, name: str) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, and_, column, func, inspect, select, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import StudyError
-from db import engines
+from db import engines, locks
 from db.records import Trial
 from db.store import Store
 from db.tables import AttemptRow, EvaluationRow, PinRow
@@ -52,7 +52,7 @@ def open_study(store_url: str, name: str, sampler: BaseSampler | None = None) ->
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        storage = optuna.storages.RDBStorage(store_url, engine_kwargs=engines.arguments(store_url))
+        storage = _storage(store_url)
         study = optuna.create_study(
             storage=storage,
             sampler=sampler,
@@ -81,7 +81,7 @@ def importance(store_url: str, name: str) -> dict[str, float]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        storage = optuna.storages.RDBStorage(store_url, engine_kwargs=engines.arguments(store_url))
+        storage = _storage(store_url)
         try:
             return _importance(storage, name)
         finally:
@@ -89,6 +89,14 @@ def importance(store_url: str, name: str) -> dict[str, float]:
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         cause = error if isinstance(error, SQLAlchemyError) else SQLAlchemyError(str(error))
         raise engines.failure(store_url, cause) from error
+
+
+def _storage(url: str) -> RDBStorage:
+    """Return Optuna's storage; it makes its tables without a lock, and two at once fail."""
+    from optuna.storages import RDBStorage
+
+    with locks.one_by_one(url):
+        return RDBStorage(url, engine_kwargs=engines.arguments(url))
 
 
 def _importance(storage: RDBStorage, name: str) -> dict[str, float]:

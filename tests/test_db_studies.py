@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from optuna import Study
@@ -155,6 +157,21 @@ def test_one_search_a_study(url: str, tmp_path: Path) -> None:
     with study_lock(url, name), refused, study_lock(url, name):
         pass
     assert {file.suffix for file in tmp_path.iterdir()} <= {".lock"}
+
+
+def test_searches_that_make_the_tables_at_the_same_time_wait_for_each_other(url: str) -> None:
+    names = [f"s{number}" for number in range(4)]
+    together = Barrier(len(names))
+
+    def begin(name: str) -> str:
+        together.wait()
+        study = open_study(url, name, RandomSampler())
+        study._storage.remove_session()  # noqa: SLF001 - of this thread
+        close(study)
+        return study.study_name
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert list(pool.map(begin, names)) == names
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])

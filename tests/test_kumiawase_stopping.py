@@ -19,6 +19,7 @@ from kumiawase.stopping import interruptible
 def _signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(stopping, "LOOK", 0.01)
     kept = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a search that was stopped before ignores it
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)

@@ -33,7 +33,7 @@ def play(
     folder: Path,
     seconds: float = 70.0,
     deadline: float = 5.0,
-    trials: int = 24,
+    trials: int = 60,
     items: int = 24,
     pace: float = 0.2,
 ) -> list[Bar]:
