@@ -25,7 +25,7 @@ from judges.statistics import Estimate
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.asking import Asker
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.set_gp import SetGP

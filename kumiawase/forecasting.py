@@ -22,7 +22,7 @@ from kumiawase.wiring import space_of, tariff_of
 from moa.ensemble import Ensemble
 from optimizer.distinct import Judges
 from optimizer.estimate import Forecast, Question, estimate
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.pareto import thrifty
 from optimizer.proposers import Proposer
 from optimizer.proposers.random import Inbox

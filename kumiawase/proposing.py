@@ -12,7 +12,7 @@ from db.study_facts import StudyFacts
 from endpoints.completions import Completions
 from kumiawase.judging import verdicts_a_turn
 from kumiawase.settings import Settings
-from optimizer.evaluation import item_shares
+from optimizer.items import item_shares
 from optimizer.pareto import WEIGHTS, Thrifty
 from optimizer.proposers import Proposer
 from optimizer.proposers.audition import Audition

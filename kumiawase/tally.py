@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from endpoints.completions import AttemptSettled, EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.tokens import TokenizerLost
-from optimizer.evaluation import ItemDone, Outcome
+from optimizer.evaluation import ItemDone
 from optimizer.events import (
     DiscoveryDone,
     EnsembleClosed,
@@ -18,6 +18,7 @@ from optimizer.events import (
     ScaleFrozen,
     TrialStarted,
 )
+from optimizer.outcome import Outcome
 
 HELD_OUT = ("confirmation", "second opinion")  # phases whose scores the search never learns of
 WINDOW = 30.0  # seconds over which calls per second are averaged

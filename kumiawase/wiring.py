@@ -41,7 +41,8 @@ from moa.fitting import Fitter
 from optimizer.archive import Archive
 from optimizer.budget import Amount, Budget
 from optimizer.confirm import Reserve
-from optimizer.evaluation import Evaluator, Outcome
+from optimizer.evaluation import Evaluator
+from optimizer.outcome import Outcome
 from optimizer.pareto import thrifty
 from optimizer.prices import Tariff
 from optimizer.proposers.discovery.faults import Gate

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from db.studies import MOST_RETRIES
 from moa.ensemble import Ensemble
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 
 
 class Archive:

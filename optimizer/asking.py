@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from db.studies import given_up, release
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.random import Random, nearest
 from optimizer.sampler import EnsembleSampler, carry, suggest, tried, uniform

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from moa.ensemble import Ensemble, single
 from moa.shapes import SHAPES, build
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.space import Space
 
 

@@ -14,7 +14,7 @@ from endpoints.request import Role
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.budget import MOST_KEPT, Amount, Prices
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 
 LEADING = 2
 """Ensembles that both judges read on the held-out items: the best, and the best single model."""

@@ -9,8 +9,9 @@ from data.observer import Observer
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.confirm import candidates
-from optimizer.evaluation import Evaluator, Outcome, all_of
+from optimizer.evaluation import Evaluator, all_of
 from optimizer.events import EnsembleClosed, PhaseStarted, ScaleFrozen
+from optimizer.outcome import Outcome
 from optimizer.patience import Patience
 from optimizer.scaling import Scaling
 

@@ -19,8 +19,9 @@ from endpoints.request import Role
 from judges.combined import needs_judge
 from judges.power import detectable
 from optimizer.distinct import Halves, Judges, Kind, Requests, distinct
-from optimizer.evaluation import Outcome, stratified
 from optimizer.imagined import INTERACTION_SD, VERDICT_SD
+from optimizer.items import stratified
+from optimizer.outcome import Outcome
 from optimizer.prices import Tariff
 from optimizer.simulation import Asked, Crew, Scope, asked
 from optimizer.space import Space

@@ -3,87 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypedDict
 
-from data.digest import digest
 from data.errors import RequestError
 from data.observer import Observer
 from data.suites import Item, Suite
 from data.suites.item import Split
-from db.records import MARKED, Evaluation, Result
+from db.records import Evaluation, Result
 from db.store import Store
 from judges.score import Judge
-from judges.statistics import COVERAGE, Estimate, estimate
+from judges.statistics import COVERAGE, estimate
 from moa.answer import Answer
 from moa.conversation import Conversation
 from moa.engine import Engine
 from moa.ensemble import Ensemble
 from optimizer import racing
+from optimizer.items import stratified
+from optimizer.outcome import Outcome, State, costs
 from optimizer.racing import Standing
 from optimizer.stepping import Together
 
-State = Literal["COMPLETE", "PRUNED", "FAILED"]
-
 PAUSES = (1.0, 4.0, 16.0)  # seconds before the last items of an evaluation are tried again
 PASSES = 3  # over the items that were not answered or not judged, before the evaluation fails
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """An ensemble evaluated, in whole or until it was pruned.
-
-    Attributes:
-        estimate: Score 0..1 with its 95 % interval; None where no item was scored.
-        scores: Item id → score 0..1, unscored items left out.
-        value: What the sampler is told: the estimate, or for a pruned ensemble the incumbent's
-            value plus the paired difference.
-        usd, seconds: Means over the answers.
-        silent: Members that left a request unanswered for good.
-    """
-
-    ensemble: Ensemble
-    origin: str
-    state: State
-    estimate: Estimate | None
-    scores: Mapping[str, float]
-    items: int
-    marked: int
-    value: float | None
-    usd: float = 0.0
-    seconds: float = 0.0
-    silent: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, record: Evaluation, results: Sequence[Result]) -> Outcome:
-        """Return the outcome of an evaluation that was closed COMPLETE or PRUNED."""
-        found = None
-        scores = {r.item_id: r.value for r in results if r.value is not None}
-        if record.value is not None and record.low is not None and record.high is not None:
-            found = Estimate(record.value, record.low, record.high, len(scores))
-        return cls(
-            ensemble=record.ensemble,
-            origin=record.origin,
-            state="PRUNED" if record.state == "PRUNED" else "COMPLETE",
-            estimate=found,
-            scores=scores,
-            items=record.items,
-            marked=record.marked,
-            value=record.value,
-            **_costs(results),
-        )
-
-    @property
-    def ranked(self) -> bool:
-        """Whether it may become the incumbent: whole, scored, and of answers as they should be."""
-        return (
-            self.state == "COMPLETE"
-            and len(self.scores) >= COVERAGE * self.items > 0
-            and self.marked <= MARKED * self.items
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,39 +53,6 @@ class _Progress:
     @property
     def marked(self) -> int:
         return sum(r.answer.marked for r in self.results.values())
-
-
-def stratified(items: Sequence[Item], seed: int) -> list[Item]:
-    """Return the one order in which every ensemble walks the items: category by category in turn.
-
-    The order within a category is drawn from the seed.
-    """
-    piles: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        piles[item.category].append(item)
-    for category, pile in piles.items():
-        random.Random(digest([seed, category])).shuffle(pile)
-    rounds = max((len(pile) for pile in piles.values()), default=0)
-    return [pile[r] for r in range(rounds) for pile in piles.values() if r < len(pile)]
-
-
-def item_shares(suite: Suite, half: Split) -> dict[str, float]:
-    """Return what each item counts in an ensemble's score, by its id; they sum to one."""
-    items = suite.half(half)
-    counts = Counter(item.category for item in items)
-    total = sum(suite.weights[category] for category in counts)
-    return {i.id: suite.weights[i.category] / counts[i.category] / total for i in items}
-
-
-class _Costs(TypedDict):
-    usd: float
-    seconds: float
-
-
-def _costs(results: Collection[Result]) -> _Costs:
-    number = max(len(results), 1)
-    usd, seconds = (sum(getattr(r.answer, k) for r in results) for k in ("usd", "seconds"))
-    return {"usd": usd / number, "seconds": seconds / number}
 
 
 async def all_of(coroutines: Iterable[Coroutine[None, None, None]]) -> None:
@@ -344,7 +253,7 @@ class Evaluator:
             items=seen if beaten_by else len(self.items),
             marked=progress.marked,
             value=value,
-            **_costs(progress.results.values()),
+            **costs(progress.results.values()),
             silent=frozenset(progress.silent),
         )
 

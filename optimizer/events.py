@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from judges.common_scale import CommonScale
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)

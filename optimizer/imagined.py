@@ -16,7 +16,8 @@ from data.suites import Suite
 from judges.statistics import Estimate, mean
 from moa.ensemble import Agent, Ensemble
 from optimizer import racing
-from optimizer.evaluation import Outcome, stratified
+from optimizer.items import stratified
+from optimizer.outcome import Outcome
 
 Margins = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from itertools import chain, zip_longest
 from db.pareto import Point, front
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.seeds import seed_of
 

@@ -18,7 +18,7 @@ from optimizer.asking import Asked, Asker
 from optimizer.baselines import shapes, singles
 from optimizer.budget import Budget
 from optimizer.confirmation import Confirmation, StalledError
-from optimizer.evaluation import Evaluator, Outcome, all_of
+from optimizer.evaluation import Evaluator, all_of
 from optimizer.events import (
     DiscoveryDone,
     EnsembleClosed,
@@ -26,6 +26,7 @@ from optimizer.events import (
     ScaleFrozen,
     TrialStarted,
 )
+from optimizer.outcome import Outcome
 from optimizer.patience import Patience
 from optimizer.proposers import Discoverer, Proposer
 from optimizer.proposers.random import Inbox

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from moa.ensemble import Ensemble
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 
 SILENT = 2  # ensembles in a row that failed for want of a model's replies
 PROBE = 16  # trials after which one may ask them again: they may be back

@@ -21,8 +21,8 @@ from optimizer.archive import Archive
 from optimizer.baselines import shapes, singles
 from optimizer.confirm import candidates
 from optimizer.confirmation import leading
-from optimizer.evaluation import Outcome
 from optimizer.imagined import World
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.moves import crossed, mutated, shape_of
 from optimizer.proposers.random import Inbox, Random

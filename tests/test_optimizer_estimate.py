@@ -24,8 +24,9 @@ from moa.ensemble import Agent, Ensemble, single
 from optimizer.archive import Archive
 from optimizer.distinct import Halves, distinct
 from optimizer.estimate import FARTHEST, PAIRED_SD, SLOW, Forecast, Question, estimate
-from optimizer.evaluation import Outcome, item_shares, stratified
 from optimizer.imagined import World
+from optimizer.items import item_shares, stratified
+from optimizer.outcome import Outcome
 from optimizer.prices import ENOUGH, Tariff
 from optimizer.proposers.audition import Audition
 from optimizer.proposers.new_calls import Effort

@@ -15,7 +15,8 @@ from judges.statistics import mean
 from moa.answer import Answer
 from moa.ensemble import Agent, Ensemble, single
 from optimizer import racing
-from optimizer.evaluation import PASSES, ItemDone, all_of, stratified
+from optimizer.evaluation import PASSES, ItemDone, all_of
+from optimizer.items import stratified
 from optimizer.stepping import Together
 from tests.support.completers import Reply, completion
 from tests.support.pool import PROMPT, STUDY, Lab, Models, TableJudge, echo, suite

@@ -11,7 +11,7 @@ from kumiawase.proposing import proposers_of, surrogate_of
 from kumiawase.wiring import space_of
 from moa.ensemble import Agent, Ensemble, single
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.pareto import WEIGHTS, Thrifty, costs_of, thrifty, weighed
 from tests.support.discoveries import AS_READ
 from tests.support.pool import PROMPT, outcome, suite

@@ -15,7 +15,8 @@ from moa.conversation import Conversation
 from moa.engine import Engine, MaxTokens
 from moa.ensemble import Agent, Ensemble, single
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome, item_shares
+from optimizer.items import item_shares
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.audition import Audition
 from optimizer.proposers.evolution import Evolution

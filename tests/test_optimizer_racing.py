@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from data.suites.item import Item
-from optimizer.evaluation import stratified
+from optimizer.items import stratified
 from optimizer.racing import FEWEST, MOST_LOOKS, Standing, compare, looks
 
 RUNS = 1500

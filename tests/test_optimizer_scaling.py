@@ -24,8 +24,9 @@ from moa.answer import Answer
 from moa.engine import Engine, MaxTokens
 from optimizer.archive import Archive
 from optimizer.confirmation import StalledError
-from optimizer.evaluation import Evaluator, Outcome
+from optimizer.evaluation import Evaluator
 from optimizer.events import EnsembleClosed, ScaleFrozen
+from optimizer.outcome import Outcome
 from optimizer.scaling import Scaling
 from optimizer.search import Plan, Search
 from tests.support.completers import Reply

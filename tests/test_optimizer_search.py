@@ -22,8 +22,9 @@ from optimizer import patience
 from optimizer.archive import Archive
 from optimizer.budget import Amount, Budget, Limits
 from optimizer.confirmation import StalledError
-from optimizer.evaluation import Outcome, item_shares
 from optimizer.events import EnsembleClosed, PhaseStarted, TrialStarted
+from optimizer.items import item_shares
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.audition import Audition
 from optimizer.proposers.new_calls import Effort

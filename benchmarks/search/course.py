@@ -18,8 +18,10 @@ from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.budget import Budget, Free
 from optimizer.confirm import Reserve, candidates
-from optimizer.evaluation import Evaluator, Outcome, item_shares
+from optimizer.evaluation import Evaluator
 from optimizer.events import EnsembleClosed
+from optimizer.items import item_shares
+from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.set_gp import SetGP

@@ -15,7 +15,7 @@ from benchmarks.search.course import Course, Mark, alone, confirmed, optuna_alon
 from benchmarks.search.problem import Ledger, Problem
 from benchmarks.search.rehearsal import Rehearsal
 from benchmarks.search.synthetic import DEPTH, MODELS, WARMTHS, Config, Synthetic, canonical
-from optimizer.evaluation import item_shares
+from optimizer.items import item_shares
 from optimizer.proposers import Proposer
 from optimizer.proposers.audition import Audition
 from optimizer.proposers.evolution import Evolution

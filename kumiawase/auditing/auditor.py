@@ -41,7 +41,7 @@ from moa.answer import Answer
 from moa.conversation import Conversation
 from moa.ensemble import Ensemble, single
 from optimizer.baselines import singles
-from optimizer.evaluation import stratified
+from optimizer.items import stratified
 from optimizer.scaling import Scaling
 
 Say = Callable[[str], None]

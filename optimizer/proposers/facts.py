@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers.moves import Layer, Shape
 
 Floats = NDArray[np.float64]

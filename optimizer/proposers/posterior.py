@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers.facts import Facts, Floats, Items, Known, told_by
 from optimizer.proposers.features import Encoder, Points
 from optimizer.proposers.gp import Process, Theta

@@ -17,7 +17,7 @@ import numpy as np
 
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers.moves import Layer, Shape, crossed, mutated, neighbours
 from optimizer.proposers.new_calls import Effort, NewCalls
 from optimizer.proposers.posterior import Memory, Posterior

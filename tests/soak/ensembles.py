@@ -25,7 +25,8 @@ from moa import prompts
 from moa.ensemble import Ensemble
 from moa.fitting import Fitter
 from optimizer.budget import Budget
-from optimizer.evaluation import Evaluator, Outcome
+from optimizer.evaluation import Evaluator
+from optimizer.outcome import Outcome
 from optimizer.space import Space
 
 IN_FLIGHT = 8

@@ -11,7 +11,7 @@ from data.digest import text_digest
 from endpoints.specs import ModelSpec
 from judges.statistics import Estimate
 from moa.ensemble import Agent, Ensemble
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers.discovery import Discovery
 from optimizer.proposers.discovery.faults import Gate
 from tests.support.completers import ScriptedCompleter

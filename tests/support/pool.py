@@ -22,7 +22,8 @@ from moa.engine import Engine, MaxTokens
 from moa.ensemble import Ensemble
 from optimizer.archive import Archive
 from optimizer.budget import Budget
-from optimizer.evaluation import Evaluator, Outcome
+from optimizer.evaluation import Evaluator
+from optimizer.outcome import Outcome
 from optimizer.proposers import Discoverer, Proposer
 from optimizer.proposers.random import Inbox
 from optimizer.sampler import tpe

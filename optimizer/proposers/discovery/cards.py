@@ -9,7 +9,7 @@ from typing import Any
 from data.catalogue import Entry
 from endpoints.specs import ModelSpec
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.proposers.discovery import figures
 from optimizer.roles import Roles
 from optimizer.space import Space

@@ -8,7 +8,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from judges.statistics import Estimate
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.roles import Worth
 
 _ENDS = 2 * 1.96  # standard errors from one end of a 95 % interval to the other

@@ -20,7 +20,7 @@ from endpoints.request import Message
 from endpoints.specs import ModelSpec
 from endpoints.tokens import units
 from optimizer.archive import Archive
-from optimizer.evaluation import Outcome
+from optimizer.outcome import Outcome
 from optimizer.prompts import text
 from optimizer.proposers.discovery import figures
 from optimizer.proposers.discovery.cards import cards
