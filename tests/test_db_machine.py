@@ -2,7 +2,7 @@
 
 A state machine asks for claims, settlements and evaluations, kills the store by going on with a
 copy of its files, and lets a second writer take part; a model in memory says what must be there.
-Three bugs are planted, and found. `--hypothesis-profile=soak` runs it in full.
+Three bugs are planted, and found. `make soak ARGS=machine` runs it in full.
 """
 
 from __future__ import annotations
@@ -48,7 +48,6 @@ QUICK = settings(
     phases=[Phase.generate],  # nothing is shrunk: a history of ten steps is read as it is
 )
 PLANTED = settings(QUICK, max_examples=20, stateful_step_count=20, report_multiple_bugs=False)
-settings.register_profile("soak", parent=QUICK, max_examples=200, stateful_step_count=50)
 ENSEMBLES = {"moa": MOA, "alone": ALONE}
 NAMES = "abcdef"
 KEYS = st.sampled_from(NAMES)
@@ -268,8 +267,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_the_store_keeps_its_promises() -> None:
-    whole = settings.get_current_profile_name() == "soak"
-    run_state_machine_as_test(Machine, settings=settings.get_profile("soak") if whole else QUICK)
+    run_state_machine_as_test(Machine, settings=QUICK)
 
 
 class Hasty(Store):
@@ -313,7 +311,10 @@ class ForgetfulMachine(Machine):
         )
 
 
-@pytest.mark.parametrize("planted", [HastyMachine, OverwritingMachine, ForgetfulMachine])
+BUGS = (HastyMachine, OverwritingMachine, ForgetfulMachine)
+
+
+@pytest.mark.parametrize("planted", BUGS)
 def test_a_planted_bug_is_found(planted: type[Machine]) -> None:
     with pytest.raises(AssertionError):
         run_state_machine_as_test(planted, settings=PLANTED)

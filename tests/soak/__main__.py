@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,9 +10,8 @@ from pathlib import Path
 
 import click
 
-from tests.soak import faults, kills, neighbours, processes, silence
+from tests.soak import faults, kills, machine, neighbours, processes, silence
 from tests.soak.bars import Bar
-from tests.support.program import ROOT
 
 KILLS, TRIALS = 50, 28
 
@@ -21,13 +19,6 @@ KILLS, TRIALS = 50, 28
 def _kills(folder: Path) -> list[Bar]:
     place = folder / "kills"
     return [*kills.play(place, KILLS, TRIALS), *kills.start(place, TRIALS + 2)]
-
-
-def _machine(_: Path) -> list[Bar]:
-    """Run the state machine of the store in full: 200 runs of 50 steps, and its planted bugs."""
-    test = ["-m", "pytest", "-q", "tests/test_db_machine.py", "--hypothesis-profile=soak"]
-    done = subprocess.run([sys.executable, *test], cwd=ROOT, check=False)
-    return [Bar("machine: 200 runs of 50 steps, exit code", done.returncode, 0, 0)]
 
 
 def _processes(folder: Path) -> list[Bar]:
@@ -38,7 +29,7 @@ PARTS: dict[str, Callable[[Path], list[Bar]]] = {
     "faults": faults.run,
     "kills": _kills,
     "neighbours": neighbours.play,
-    "machine": _machine,
+    "machine": machine.play,
     "silence": silence.play,
     "processes": _processes,
 }
