@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -220,5 +222,16 @@ class Worker:
 
     @property
     def at_work(self) -> bool:
-        """Whether it has neither finished nor fallen silent."""
-        return self.finished is None and time.time() - self.seen < STALE
+        """Whether it has neither finished nor fallen silent, nor died on this machine."""
+        silent = self.finished is not None or time.time() - self.seen >= STALE
+        return not silent and (self.host != socket.gethostname() or _lives(self.pid))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)  # sends nothing, and is refused where there is no such process
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True

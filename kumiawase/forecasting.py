@@ -124,7 +124,7 @@ def _judges(settings: Settings, form: JudgeForm) -> Judges:
 
 def _parallel(store: Store) -> float | None:
     """Return how many requests were in flight on average while searches ran."""
-    usage, running = store.usage(), store.running()
+    usage, running = [u for u in store.usage() if u.replies], store.running()
     if sum(u.calls for u in usage) < ENOUGH or running <= 0:
         return None
     return max(sum(u.seconds for u in usage) / running, 1.0)

@@ -60,7 +60,8 @@ class Tariff:
         self._models, self._endpoints = models, endpoints
         self._seen: dict[tuple[str, Role], Usage] = {}
         for usage in measured:
-            self._add(usage)
+            if usage.replies:  # refused connections tell nothing of lengths and speeds
+                self._add(usage)
 
     def free(self, model: str) -> bool:
         """Return whether asking a model costs nothing."""

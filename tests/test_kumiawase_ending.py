@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -134,6 +139,19 @@ async def test_a_run_that_asks_nothing_is_an_end_too_unless_it_is_but_a_look(
     assert ends[0].endswith("with exit code 0: done")
     assert (ends[1]["code"], ends[1]["text"]) == (0, "done")
     assert ends[1] == ends[2]
+
+
+def test_a_process_that_died_on_this_machine_is_at_work_no_more() -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    here, now = socket.gethostname(), time.time()
+
+    def at_work(host: str, pid: int) -> bool:
+        return Worker("w", "s", host, pid, now, now, None, 0.0).at_work
+
+    assert at_work(here, os.getpid())
+    assert not at_work(here, dead.pid)
+    assert at_work("elsewhere", dead.pid)  # nobody can tell but by its silence
 
 
 async def test_a_space_that_is_tried_out_is_told(

@@ -325,6 +325,14 @@ def test_the_tariff_prefers_the_nearest_of_what_was_measured() -> None:
     assert Tariff(MODELS, ENDPOINTS, [few]).take("b", "proposer").measured is False
 
 
+def test_connections_that_were_refused_tell_nothing_of_speeds() -> None:
+    refused = Usage("a", "proposer", 10 * ENOUGH, 0, 0, 0.01)
+    for model in "ab":
+        assert Tariff(MODELS, ENDPOINTS, [refused]).take(model, "proposer") == Tariff(
+            MODELS, ENDPOINTS
+        ).take(model, "proposer")
+
+
 def test_a_window_bounds_the_prompt() -> None:
     tariff = Tariff(MODELS, ENDPOINTS, MEASURED)
     wide = tariff.forecast("a", "aggregator", ("a",) * 50, 100.0, 2048, None)
