@@ -203,7 +203,9 @@ def test_what_each_error_ends_with(error: str, code: int, said: str) -> None:
 def test_an_error_that_nobody_can_read_ends_with_the_same_code(error: str, code: int) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         command = [sys.executable, "-c", CODES.format(error=error)]
-        assert subprocess.run(command, cwd=ROOT, stderr=full, check=False).returncode == code
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+        found = subprocess.run(command, cwd=ROOT, env=buffered, stderr=full, check=False)
+        assert found.returncode == code
 
 
 @pytest.mark.parametrize("verb", ["leaderboard", "leaderboard --json", "models", "models --json"])

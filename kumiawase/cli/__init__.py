@@ -94,8 +94,13 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except _ReaderLeftError:
-        options.let_go()
+        options.let_go(sys.stdout)
         sys.exit(0)
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:  # Python would try again, and end with 120 whatever the code was
+            options.let_go(sys.stderr)
 
 
 def _say(error: Exception) -> None:

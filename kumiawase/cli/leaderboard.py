@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def at_end(settings: Settings, code: int, *, as_json: bool) -> int:
     try:
         _print(board, ROWS, as_json=as_json)
     except OSError:  # a reader that has left, a terminal that is closed, a full disk
-        options.let_go()
+        options.let_go(sys.stdout)
     return code
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -33,6 +33,6 @@ def print_json(value: object) -> None:
     click.echo(text)
 
 
-def let_go() -> None:
+def let_go(stream: TextIO) -> None:
     """Let what is left to print go nowhere, so that the flush at the exit does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
