@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import ConfigError
-from kumiawase.rehearsal.faults import FAULTS, NIGHT, Faults
+from kumiawase.rehearsal.faults import FAULTS, NIGHT, SPELL, Faults
 from tests.soak import faults, kills
 from tests.soak.bars import Bar
 from tests.support.program import ROOT
@@ -49,10 +49,24 @@ def test_the_night_is_a_fifth_of_the_requests_and_every_fault() -> None:
 def test_faults_are_read_and_one_models_own_come_first() -> None:
     found = Faults.parse("night, hang=0.1, slow@sim/yokan-8b=1")
     assert found.shares == {**NIGHT, "hang": 0.1}
-    drawn = found.drawer()
+    drawn = found.drawer(clock=lambda: 0.0)
     assert {drawn("sim/yokan-8b") for _ in range(20)} == {"slow"}
     assert len({drawn("sim/dango-14b") for _ in range(500)}) > 5
     assert {Faults.parse("").drawer()("a") for _ in range(50)} == {None}
+
+
+def test_the_spells_a_model_is_away_for_are_counted_from_the_start() -> None:
+    def spells(start: float) -> list[int]:
+        now = [start]
+        drawn = Faults.parse("away=0.25").drawer(clock=lambda: now[0])
+        found = []
+        for spell in range(400):
+            now[0] = start + (spell + 0.5) * SPELL
+            found += [spell] if drawn("sim/dango-14b") == "away" else []
+        return found
+
+    assert 60 < len(spells(0.0)) < 140
+    assert spells(0.0) == spells(1_234_567.8)
 
 
 NONE = ["nigth", "hang", "hang=2", "hang=-1", "hang=x", "5xx=0.6,429=0.6", "hang@=1", "hang@gpt=1"]

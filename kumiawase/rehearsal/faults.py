@@ -97,14 +97,21 @@ class Faults:
                 raise _unreadable(text, "the shares add up to more than 1")
         return cls(shares, models)
 
-    def drawer(self) -> Callable[[str], str | None]:
-        """Return what says, request by request of a model, which fault hits it."""
-        rng = random.Random(self.seed)
-        return lambda model: self._drawn(model, rng.random())
+    def drawer(self, clock: Callable[[], float] = time.monotonic) -> Callable[[str], str | None]:
+        """Return what says, request by request of a model, which fault hits it.
 
-    def _drawn(self, model: str, point: float) -> str | None:
+        Args:
+            clock: Seconds. Which model is away when is counted from now, so that the spells of
+                one seed are the same in every run.
+        """
+        rng = random.Random(self.seed)
+        start = clock()
+        return lambda model: self._drawn(model, rng.random(), clock() - start)
+
+    def _drawn(self, model: str, point: float, seconds: float) -> str | None:
         shares = self.models.get(model, self.shares)
-        if self._is_away(model, shares.get("away", 0.0)):
+        spell = int(seconds / SPELL)
+        if draws.unit(self.seed, "away", model, spell) < shares.get("away", 0.0):
             return "away"
         for name, share in shares.items():
             if name != "away":
@@ -112,10 +119,6 @@ class Faults:
                 if point < 0:
                     return name
         return None
-
-    def _is_away(self, model: str, share: float) -> bool:
-        spell = int(time.monotonic() / SPELL)
-        return draws.unit(self.seed, "away", model, spell) < share
 
 
 def _known(name: str, text: str) -> str:
