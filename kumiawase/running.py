@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -107,7 +108,8 @@ async def _session(
         for fault in _missing(settings, log):
             say(fault)
         try:
-            end = await _search(settings, session, tally, waited, pace)
+            with _unswept():
+                end = await _search(settings, session, tally, waited, pace)
         except asyncio.CancelledError:
             if stop.cause:
                 await _keep(settings, session, ending.of_stop(settings, stop.cause))
@@ -146,6 +148,21 @@ def _aloud(what: str) -> Iterator[None]:
         yield
     except StoreError as error:
         say(f"{what}: {error}")
+
+
+@contextmanager
+def _unswept() -> Iterator[None]:
+    """Keep the garbage collector away from what was loaded so far.
+
+    It would walk through all of that again and again, 0.2 s at a time, and no reply could be
+    kept meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def _search(

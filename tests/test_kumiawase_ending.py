@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -244,6 +245,20 @@ async def test_a_cancellation_that_nobody_asked_for_is_no_interruption(
         with pytest.raises(RuntimeError, match="cancelled from within"):
             await search
         assert "(exit 1): stopped by an error" in messages(server)[0]
+
+
+async def test_the_collector_lets_what_was_loaded_rest_while_a_search_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = asyncio.Event()
+    async with pool(held=held) as server:
+        found = chosen(tmp_path, server.url, monkeypatch, ONE, TWO)
+        search = asyncio.create_task(running.run(found))
+        await held.wait()
+        loaded = gc.get_freeze_count()
+        assert await search == 0
+    assert loaded > 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_what_a_server_says_in_an_error_is_bounded_and_masked() -> None:
