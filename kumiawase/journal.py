@@ -13,7 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, Final
 
-from endpoints.completions import AttemptSettled, EndpointPaused
+from endpoints.flight import AttemptSettled, EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.tokens import TokenizerLost
 from optimizer.events import DiscoveryDone, EnsembleClosed, PhaseStarted

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from data.errors import StoreError
 from data.observer import Several
 from db.leaderboard import rank
-from endpoints.completions import AttemptSettled
+from endpoints.flight import AttemptSettled
 from kumiawase import __version__, ending, expected, forecasting, journal, progress, tables
 from kumiawase.ending import Ended
 from kumiawase.journal import Journal

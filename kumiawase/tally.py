@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from endpoints.completions import AttemptSettled, EndpointPaused
+from endpoints.flight import AttemptSettled, EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.tokens import TokenizerLost
 from optimizer.evaluation import ItemDone

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from endpoints.completions import EndpointPaused
+from endpoints.flight import EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
 
 

@@ -28,8 +28,9 @@ from data.errors import (
     StoreError,
     TimedOutError,
 )
-from endpoints.completions import AttemptSettled, Completions, EndpointPaused
+from endpoints.completions import Completions
 from endpoints.endpoint import Endpoint
+from endpoints.flight import AttemptSettled, EndpointPaused
 from endpoints.request import Attempt, Completion, Message, Request
 from endpoints.scheduler import ModelAway, ModelBack
 from endpoints.specs import EndpointSpec, ModelSpec

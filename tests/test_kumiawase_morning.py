@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from db.store import Store
-from endpoints.completions import AttemptSettled, EndpointPaused
+from endpoints.flight import AttemptSettled, EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
 from kumiawase import journal
 from kumiawase.forms import NotifyForm

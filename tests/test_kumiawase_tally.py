@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from endpoints.completions import AttemptSettled, EndpointPaused
+from endpoints.flight import AttemptSettled, EndpointPaused
 from judges.common_scale import CommonScale
 from kumiawase import progress, tables
 from kumiawase.tally import WINDOW, Tally

@@ -16,7 +16,7 @@ from pathlib import Path
 from data.suites import load_suite
 from db.store import Store
 from db.studies import MOST_RETRIES
-from endpoints.completions import EndpointPaused
+from endpoints.flight import EndpointPaused
 from endpoints.tokens import Tokens
 from kumiawase import settings, wiring
 from kumiawase.knowledge import facts_of
