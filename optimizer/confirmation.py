@@ -114,7 +114,7 @@ class Confirmation:
         async def evaluate(ensemble: Ensemble) -> None:
             outcome = await evaluator.evaluate(ensemble, self._origin(ensemble))
             if outcome.state == "FAILED":
-                failed.append(ensemble)
+                failed.extend([ensemble] if outcome.curable else [])
                 return
             outcomes.append(outcome)
             if phase:

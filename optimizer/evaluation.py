@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from data.errors import RequestError
+from data.errors import RejectedError, RequestError
 from data.observer import Observer
 from data.suites import Item, Suite
 from data.suites.item import Split
@@ -45,6 +45,7 @@ class _Progress:
     results: dict[str, Result] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)  # judged by somebody else
     silent: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)  # items
 
     @property
     def scores(self) -> dict[str, float]:
@@ -228,6 +229,8 @@ class Evaluator:
         except RequestError as error:
             if error.model is not None:
                 progress.silent.add(error.model)
+            if isinstance(error, RejectedError):
+                progress.refused.add(item.id)
             return  # the item stays without a result; the ledger holds the reason
         progress.results[item.id] = await self._store.add(record.id, item, answer, scores)
         self.answered += 1
@@ -255,6 +258,7 @@ class Evaluator:
             value=value,
             **costs(progress.results.values()),
             silent=frozenset(progress.silent),
+            refused=len(progress.refused - set(progress.results)),
         )
 
     async def _close(self, record: Evaluation, outcome: Outcome) -> None:

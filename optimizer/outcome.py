@@ -24,6 +24,7 @@ class Outcome:
             value plus the paired difference.
         usd, seconds: Means over the answers.
         silent: Members that left a request unanswered for good.
+        refused: Items without a result for which a server would refuse a request again.
     """
 
     ensemble: Ensemble
@@ -37,6 +38,7 @@ class Outcome:
     usd: float = 0.0
     seconds: float = 0.0
     silent: frozenset[str] = frozenset()
+    refused: int = 0
 
     @classmethod
     def of(cls, record: Evaluation, results: Sequence[Result]) -> Outcome:
@@ -65,6 +67,11 @@ class Outcome:
             and len(self.scores) >= COVERAGE * self.items > 0
             and self.marked <= MARKED * self.items
         )
+
+    @property
+    def curable(self) -> bool:
+        """Whether a failed evaluation may do better once endpoints are back."""
+        return self.state == "FAILED" and self.items - self.refused >= COVERAGE * self.items
 
 
 class Costs(TypedDict):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import EndpointError, ServerFailedError
+from data.errors import EndpointError, RejectedError, ServerFailedError
 from data.suites import Item
 from db.studies import MOST_RETRIES
 from endpoints.request import Request
@@ -143,7 +143,7 @@ async def test_eight_trials_are_in_flight_together(tmp_path: Path) -> None:
         if running == 8:
             together.set()
         if running:
-            async with asyncio.timeout(30):  # a loop that takes turns would wait for ever
+            async with asyncio.timeout(300):  # a loop that takes turns would wait for ever
                 await together.wait()
 
     with Lab(tmp_path, models=Models(before=before), space=WIDE) as lab:
@@ -333,6 +333,21 @@ async def test_a_server_that_goes_away_before_any_model_is_scored_is_waited_for(
         assert await lab.search(trials=1, patience=60.0).run() == "done"
         assert lab.archive.tried == 1
         assert len(said) >= 400
+
+
+async def test_held_out_items_refused_for_good_are_not_waited_for(tmp_path: Path) -> None:
+    with Lab(tmp_path) as lab:
+        texts = {item.turns[0] for item in lab.suite.half("held_out")}
+
+        def says(request: Request) -> Reply:
+            held_out = any(t in m["content"] for t in texts for m in request.messages)
+            refused = held_out and request.model == "c" and request.role == "aggregator"
+            return RejectedError("400: no such template") if refused else echo(request)
+
+        lab.models.says = says
+        async with asyncio.timeout(60):
+            with pytest.raises(StalledError, match="could not be confirmed"):
+                await lab.search(trials=3, confirm=2, patience=3600.0).run()
 
 
 @pytest.mark.parametrize("in_flight", [1, 8])
