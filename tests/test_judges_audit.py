@@ -167,6 +167,16 @@ def test_0_3_logits_are_found_whatever_the_answers_are_worth(seed: int) -> None:
     assert lines(audit(replace(NOTHING, given=fair)))["position"].state == "pass"
 
 
+def test_answers_alike_to_one_question_count_as_one() -> None:
+    given = [compared(0, n, 0.1) for n in range(300)]
+    one, four = (
+        lines(audit(replace(NOTHING, given=some, pairwise=True)))["position"]
+        for some in (given, 4 * given)
+    )
+    assert one.error is not None
+    assert four.error == pytest.approx(one.error, rel=0.05)
+
+
 def compared(seed: int, number: int, first: float) -> Given:
     """Return a pair's verdicts in both orders, its answers lying some logits apart."""
     apart = 2 * normal(seed, number)

@@ -74,15 +74,18 @@ def position(evidence: Evidence) -> Line:
     Given that the orders disagree, who won is decided by position alone, whatever the answers
     are worth: the log odds of "first both times" to "second both times" are twice the effect
     (McNemar's pairs under a Bradley-Terry model). Pairs with a tie say less and
-    are left out.
+    are left out. Answers to one question are alike, so what decides its pairs counts together: the
+    error grows by the root of the design effect (Kish 1965).
     """
-    pairs = [pair for given in evidence.given for pair in _in_both_orders(given)]
+    seen_both = [(given.item.id, p) for given in evidence.given for p in _in_both_orders(given)]
+    pairs = [pair for _, pair in seen_both]
     if not pairs:
         why = "no pair was seen in both orders" if evidence.pairwise else "it sees one answer"
         return absent("position", why)
     first, second = pairs.count((1, 1)), pairs.count((-1, -1))
     value = math.log((first + 0.5) / (second + 0.5)) / 2
     error = math.sqrt(1 / (first + 0.5) + 1 / (second + 0.5)) / 2
+    error *= math.sqrt(_design_effect(seen_both))
     alike, seen = fmean(one == -two for one, two in pairs), first + second
     note = f"{alike:.0%} of {len(pairs)} pairs alike in both orders; favours the "
     note += f"{'first' if value > 0 else 'second'}; likelihood ratio {_ratio(first, second):.1f}"
@@ -229,6 +232,21 @@ def _in_both_orders(given: Given) -> Iterator[tuple[int, int]]:
         ordered = one.judge.endswith(f", {FIRST}") and two.judge.endswith(f", {SECOND}")
         if ordered and one.value is not None and two.value is not None:
             yield int(np.sign(one.value - 0.5)), -int(np.sign(two.value - 0.5))
+
+
+def _design_effect(pairs: Sequence[tuple[str, tuple[int, int]]]) -> float:
+    """Return how much wider the log odds vary than if no item's pairs had to do with each other.
+
+    Args:
+        pairs: Item and what was preferred in each order.
+    """
+    first = Counter(item for item, pair in pairs if pair == (1, 1))
+    second = Counter(item for item, pair in pairs if pair == (-1, -1))
+    if not first or not second:
+        return 1.0
+    ones, twos, items = first.total(), second.total(), {item for item, _ in pairs}
+    apart = sum((first[item] / ones - second[item] / twos) ** 2 for item in items)
+    return max(1.0, apart / (1 / ones + 1 / twos))
 
 
 def _ratio(first: int, second: int) -> float:
