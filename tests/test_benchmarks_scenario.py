@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from benchmarks.bound import lower_bound
 from benchmarks.scenario import HOST, Played, Scenario, classic, play, various
+from endpoints import residence
 
 MEDIANS = {"a": 0.004, "b": 0.003, "c": 0.002, "d": 0.001}
 
 
-def test_a_host_is_sent_one_model_after_another_and_counts_its_loads() -> None:
+def test_a_host_is_sent_one_model_after_another_and_counts_its_loads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(residence, "LINGER", 0.3)  # longer than a busy machine holds us up
     ensembles = [classic("abcd", 0)]
     played = play(Scenario(MEDIANS, {HOST: 4}, "d", ensembles, 6, 1, swap=0.02))
     assert len(played.entries) == played.distinct == 6 * (4 + 4 + 1 + 1)

@@ -80,7 +80,7 @@ def test_a_kill_loses_nothing_acknowledged(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_keeps_what_is_there(tmp_path: Path) -> None:
     file = tmp_path / "k.sqlite"
     process = writer(UNTIL_FULL, file)
-    out, told = process.communicate(timeout=60)
+    out, told = process.communicate(timeout=300)
     assert process.returncode == 1
     assert told.startswith(f"{file}: ")
     assert told.count("\n") == 1

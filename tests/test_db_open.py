@@ -101,7 +101,7 @@ def test_two_processes_may_create_one_file_at_once(tmp_path: Path) -> None:
     code = f"from db.store import Store; Store.open({url_of(tmp_path / 'k.sqlite')!r}).close()"
     command = [sys.executable, "-W", "error", "-c", code]
     running = [subprocess.Popen(command, cwd=ROOT) for _ in range(3)]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(300) for process in running] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

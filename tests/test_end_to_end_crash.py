@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.soak.kills import IN_FLIGHT, TWICE, repeated
 from tests.support.program import (
     DISCOVERER,
     JUDGE,
@@ -26,8 +26,9 @@ from tests.support.program import (
 )
 
 TRIALS = 6
-GRACE = 0.15  # seconds: what was sent later than that before the end may be lost
-STOPPED = 12.0  # seconds after Ctrl-C
+STOPPED = 120.0  # seconds after Ctrl-C: ten, and whatever a busy machine takes to end a process
+
+SETTLED = "SELECT count(*) FROM attempts WHERE outcome != 'sent'"
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +50,12 @@ def wait_for(search: Started, served: Pool, phase: str, replies: int) -> None:
     search.until(lambda: f"\n{phase}" in f"\n{search.err}", phase)
     already = served.replies
     search.until(lambda: served.replies >= already + replies, f"{replies} replies")
-    time.sleep(1.2 * GRACE)  # now some of them must be kept whatever happens
 
 
-def asked_again(served: Pool, since: int, ended: float) -> list[str]:
-    """Return the requests whose replies were whole in time and that came once more."""
-    lines = served.served[since:]
-    kept = {line.sha256 for line in lines if line.sent < ended - GRACE}
-    return [line.sha256 for line in lines if line.arrived > ended and line.sha256 in kept]
+def check_nothing_again(folder: Path, served: Pool, since: int, ends: Sequence[float]) -> None:
+    """Check that what was answered came once more only if its reply was not yet kept."""
+    assert query(folder, TWICE) == [(0,)]
+    assert repeated(served.served[since:], ends, 0.0) <= query(folder, IN_FLIGHT)[0][0]
 
 
 def check_finished(folder: Path, found: Run) -> None:
@@ -84,15 +83,17 @@ def test_after_a_kill_the_same_command_finishes_and_asks_nothing_again(
     before = served.replies
     with started(tmp_path, "search") as search:
         wait_for(search, served, phase, replies)
+        answered = served.replies - before
+        search.until(lambda: query(tmp_path, SETTLED)[0][0] >= answered, "they are kept")
         killed = search.kill()
     # The moment was a hard one: replies that must be kept, and trials that were at work.
-    assert any(line.sent < killed - GRACE for line in served.served[before:])
+    assert query(tmp_path, SETTLED)[0][0] >= answered >= replies
     running = query(tmp_path, "SELECT count(*) FROM trials WHERE state = 'RUNNING'")
     assert (running != [(0,)]) == (phase == "trials")
     if running != [(0,)]:  # what is known can be read at any moment
         assert run(tmp_path, "leaderboard", "--json").json["rows"]
     check_finished(tmp_path, run(tmp_path, "search"))
-    assert asked_again(served, before, killed) == []
+    check_nothing_again(tmp_path, served, before, [killed])
 
 
 def test_killed_again_and_again_it_gets_there(served: Pool, tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_killed_again_and_again_it_gets_there(served: Pool, tmp_path: Path) -> N
             search.until(lambda: served.replies >= already + replies, "replies")  # noqa: B023
             ends.append(search.kill())
     check_finished(tmp_path, run(tmp_path, "search"))
-    assert [asked_again(served, before, ended) for ended in ends] == [[], [], []]
+    check_nothing_again(tmp_path, served, before, ends)
 
 
 def test_after_ctrl_c_calls_in_flight_are_kept_and_the_same_command_finishes(
@@ -132,12 +133,13 @@ def test_a_second_ctrl_c_ends_at_once_and_the_first_waits_no_longer_than_it_says
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     once, twice = (tmp_path_factory.mktemp(name) for name in ("once", "twice"))
-    with pool(twice / "log.jsonl", time_scale=60.0) as slow:
+    with pool(twice / "log.jsonl", time_scale=600.0) as slow:
         for folder in (once, twice):
             set_up(folder, slow.url)
         with started(once, "search") as patient, started(twice, "search") as hasty:
             for search, folder in ((patient, once), (hasty, twice)):
                 search.until(lambda: sent(folder), "a request is sent")  # noqa: B023
+            for search in (patient, hasty):
                 search.signal(signal.SIGINT)
                 search.until(lambda: "stopping" in search.err, "the signal is heard")  # noqa: B023
             hasty.signal(signal.SIGINT)

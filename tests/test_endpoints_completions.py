@@ -569,7 +569,7 @@ async def test_a_dead_proposer_costs_one_deadline_and_not_one_a_question() -> No
     """A hundred questions; the dead one shares its endpoint with two that answer."""
     never = waits(asyncio.Event(), BUSY)
     answers = by_model(a=says("一"), d=never, b=says("二"))
-    async with pool(answers, "adb", timeout=1.0) as p:
+    async with pool(answers, "adb", timeout=3.0) as p:  # those that answer need a fraction of it
         begun = time.monotonic()
         layers = await asyncio.gather(*(p.layer(question, "adb") for question in range(100)))
         again = await p.layer(100, "adb")
@@ -578,11 +578,11 @@ async def test_a_dead_proposer_costs_one_deadline_and_not_one_a_question() -> No
         assert isinstance(first, Completion)
         assert isinstance(second, TimedOutError)
         assert isinstance(third, Completion)
-    assert 1.0 <= seconds < 5.0  # a hundred in 16 slots would take 7, tried six times each 42
+    assert 3.0 <= seconds < 20.0  # a hundred in 16 slots would take 21, tried six times each 126
     dead = [call for call in p.fake.calls if call.body["model"] == "d"]
     assert len(dead) <= 16
     assert len(p.jitter.most) <= 1  # all but the first to fail know that it is of no use
-    assert p.listener.events.count(ModelAway("d", "local", "no whole reply within 1 s")) == 1
+    assert p.listener.events.count(ModelAway("d", "local", "no whole reply within 3 s")) == 1
     assert [a.outcome for a in p.store.attempts.values() if a.model == "d"] == (
         ["timeout"] * len(dead)
     )
@@ -590,10 +590,10 @@ async def test_a_dead_proposer_costs_one_deadline_and_not_one_a_question() -> No
 
 async def test_the_others_do_not_wait_for_the_dead() -> None:
     answers = by_model(a=says("一"), d=waits(asyncio.Event(), BUSY))
-    async with pool(answers, "ad", timeout=30.0, max_concurrency=4) as p:
+    async with pool(answers, "ad", timeout=600.0, max_concurrency=4) as p:
         dead = [asyncio.create_task(p.layer(question, "d")) for question in range(20)]
         await p.fake.arrived(3)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             layers = await asyncio.gather(*(p.layer(question, "a") for question in range(50)))
         assert all(isinstance(reply, Completion) for layer in layers for reply in layer)
         for task in dead:

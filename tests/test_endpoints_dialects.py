@@ -101,7 +101,7 @@ async def at(
 
 async def ask(server: Server | Handler, body: Mapping[str, Any] = BODY, **changes: Any) -> Reply:
     async with at(server, **changes) as (_, endpoint):
-        return await endpoint.send(body, 5)
+        return await endpoint.send(body, 60)
 
 
 # Output limit, defaults
@@ -127,10 +127,10 @@ async def test_a_refused_parameter_is_learned_once_and_for_all(name: str, refusa
     facts = Facts()
     server = Server(refuses=(name,), refusal=refusal)
     async with at(server, facts=facts) as (_, endpoint):
-        await endpoint.send(BODY, 5)
-        await endpoint.send(BODY, 5)
+        await endpoint.send(BODY, 60)
+        await endpoint.send(BODY, 60)
     async with at(server, facts=facts) as (_, endpoint):
-        await endpoint.send(BODY, 5)
+        await endpoint.send(BODY, 60)
     assert [name in call for call in server.calls] == [True, False, False, False]
     renamed = [call.get("max_completion_tokens") for call in server.calls[1:]]
     assert renamed == [64 if name == "max_tokens" else None] * 3
@@ -177,8 +177,8 @@ async def test_a_value_of_the_users_is_not_left_out() -> None:
 async def test_a_refused_system_turn_is_folded_from_then_on(template: Any) -> None:
     server, facts = Server(template=template), Facts()
     async with at(server, facts=facts) as (_, endpoint):
-        await endpoint.send(BODY, 5)
-        await endpoint.send(BODY, 5)
+        await endpoint.send(BODY, 60)
+        await endpoint.send(BODY, 60)
     assert [len(call["messages"]) for call in server.calls] == [2, 1, 1]
     assert server.calls[-1]["messages"] == [user("参照\n\n質問")]
     assert facts.kept["server"] == {"dialect m": {"fold": True}}

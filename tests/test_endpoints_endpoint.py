@@ -53,7 +53,7 @@ async def test_a_request_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
     async with meeting(key=f" {KEY}\n") as (fake, endpoint):
         before = endpoint.answered
-        reply = await endpoint.send({**BODY, "note": "\ud800"}, 5)
+        reply = await endpoint.send({**BODY, "note": "\ud800"}, 60)
         assert (before, endpoint.answered) == (False, True)
     (call,) = fake.calls
     assert (reply.text, call.path) == ("はい。", "/v1/chat/completions")
@@ -69,7 +69,7 @@ async def test_without_a_key_no_key_of_the_environment_is_sent(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-other")
     async with meeting() as (fake, endpoint):
-        await endpoint.send(BODY, 5)
+        await endpoint.send(BODY, 60)
     assert fake.calls[0].headers["authorization"] == "Bearer none"
 
 
@@ -103,16 +103,16 @@ async def test_each_fault_of_a_server_is_one_error(
 ) -> None:
     async with meeting(handler) as (fake, endpoint):
         with pytest.raises(RequestError) as caught:
-            await endpoint.send(BODY, 0.3 if kind is TimedOutError else 10)
+            await endpoint.send(BODY, 1.0 if kind is TimedOutError else 60)
         assert type(caught.value) is kind
-        assert (await endpoint.send(BODY, 5)).text == "はい。"
+        assert (await endpoint.send(BODY, 60)).text == "はい。"
     assert len(fake.calls) == 2
 
 
 async def test_a_flood_is_not_read_to_its_end() -> None:
     async with meeting(drips(b" " * 500_000, 0)) as (_, endpoint):
         with pytest.raises(MalformedReplyError, match="a body of more than"):
-            await endpoint.send(BODY, 10)
+            await endpoint.send(BODY, 60)
 
 
 async def test_a_body_within_the_bound_is_read_whole_however_many_come() -> None:
@@ -127,7 +127,7 @@ async def test_nobody_there_is_a_failed_connection() -> None:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses whoever comes
         endpoint = Endpoint(EndpointSpec("gone", f"http://127.0.0.1:{taken.getsockname()[1]}/v1"))
         with pytest.raises(ConnectionFailedError, match=r"refused|Connect"):
-            await endpoint.send(BODY, 5)
+            await endpoint.send(BODY, 60)
     assert not endpoint.answered
     await endpoint.close()
 
@@ -137,7 +137,7 @@ async def test_no_redirect_is_followed() -> None:
         away = sends(b"", 307, {"Location": f"{other.url}/chat/completions"})
         async with meeting(away) as (_, endpoint):
             with pytest.raises(RejectedError, match="307"):
-                await endpoint.send(BODY, 5)
+                await endpoint.send(BODY, 60)
     assert other.calls == []
 
 
@@ -146,9 +146,9 @@ async def test_a_server_that_repeats_the_key_does_not_spread_it() -> None:
     echo = f"<pre>Authorization: Bearer {KEY}</pre>".encode()
     async with meeting(sends(said, 401), sends(echo), key=KEY) as (_, endpoint):
         with pytest.raises(UnauthorizedError, match=r"Bad key \*\*\*") as refused:
-            await endpoint.send(BODY, 5)
+            await endpoint.send(BODY, 60)
         with pytest.raises(MalformedReplyError, match=r"Bearer \*\*\*") as echoed:
-            await endpoint.send(BODY, 5)
+            await endpoint.send(BODY, 60)
     assert KEY not in f"{refused.value!r}{echoed.value!r}"
 
 
@@ -161,7 +161,7 @@ async def test_a_message_that_is_cut_within_the_key_does_not_tell_its_beginning(
     async with meeting(*(sends(body, status) for body in bodies), key=KEY) as (_, endpoint):
         for _ in bodies:
             with pytest.raises(RequestError) as refused:
-                await endpoint.send(BODY, 5)
+                await endpoint.send(BODY, 60)
             assert KEY[:4] not in str(refused.value)
 
 

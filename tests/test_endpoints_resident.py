@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.errors import ConfigError, ConnectionFailedError, RequestError
+from endpoints import residence as residences
 from endpoints.residence import LINGER, Residence
 from endpoints.scheduler import EndpointQueue
 from endpoints.specs import EndpointSpec
@@ -101,8 +102,11 @@ def test_a_busy_model_makes_room_in_the_end_and_each_has_its_time() -> None:
     assert names(residence, [a, b], 121.0) == ["a"]
 
 
-async def test_ensembles_in_flight_and_the_judge_share_the_drains() -> None:
+async def test_ensembles_in_flight_and_the_judge_share_the_drains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Ten items go through a, b and c, then c and a, then b: five loads, whatever the order."""
+    monkeypatch.setattr(residences, "LINGER", 0.3)  # longer than a busy machine holds us up
     spec = EndpointSpec("host", "http://127.0.0.1/v1", max_concurrency=4, resident=1)
     slots, served = EndpointQueue(spec), list[str]()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,13 @@ from endpoints.specs import EndpointSpec
 def queue(limit: int, *models: str) -> EndpointQueue:
     spec = EndpointSpec("local", "http://127.0.0.1/v1", max_concurrency=limit)
     return EndpointQueue(spec, models)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Let others go on until something holds."""
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(0.001)
 
 
 async def test_slots_are_given_in_order_and_within_the_limit() -> None:
@@ -60,7 +68,7 @@ async def test_whoever_is_cancelled_while_waiting_takes_no_slot() -> None:
         async with slots.slot("a"):
             pass
 
-    slots.pause(0.05)
+    slots.pause(0.3)
     waiting = [asyncio.create_task(use()) for _ in range(3)]
     await asyncio.sleep(0)
     for task in waiting[:2]:
@@ -71,7 +79,7 @@ async def test_whoever_is_cancelled_while_waiting_takes_no_slot() -> None:
     with pytest.raises(RuntimeError):
         async with slots.slot("a"):
             raise RuntimeError
-    async with asyncio.timeout(5), slots.slot("a"):
+    async with asyncio.timeout(60), slots.slot("a"):
         pass
 
 
@@ -109,7 +117,7 @@ async def test_a_model_that_hangs_leaves_slots_to_the_others() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert held == 7  # all but the one that is kept for the other model
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(use() for _ in range(50)))
     assert done == 50
     go.set()
@@ -124,9 +132,10 @@ async def test_of_models_that_compete_none_holds_more_than_its_part() -> None:
             held[model] += 1
             await go.wait()
 
-    slots.pause(0.02)
+    slots.pause(0.3)  # all are there before it is over
     waiting = [asyncio.create_task(use(model)) for model in "a" * 20 + "b" * 20]
-    await asyncio.sleep(0.05)
+    await until(lambda: sum(held.values()) >= 8)
+    await asyncio.sleep(0.01)  # for whoever else may begin
     assert held == {"a": 4, "b": 4}
     go.set()
     await asyncio.gather(*waiting)
@@ -152,6 +161,7 @@ async def test_while_a_model_is_away_one_request_finds_out_and_the_others_wait()
 
     waiting = [asyncio.create_task(use(number)) for number in range(5)]
     await fails(slots, None, "b")  # the healthy neighbour
+    await until(lambda: begun)
     await asyncio.sleep(0.05)
     assert begun == [0]
     go.set()
@@ -166,17 +176,20 @@ async def test_a_probe_that_is_called_off_is_made_by_the_next() -> None:
     for _ in range(3):
         await fails(slots, AWAY)
 
+    probing = asyncio.Event()
+
     async def hang() -> None:
         async with slots.slot("a"):
+            probing.set()
             await asyncio.Event().wait()
 
     first = asyncio.create_task(hang())
-    await asyncio.sleep(0.03)
+    await probing.wait()
     second = asyncio.create_task(fails(slots, None))
     await asyncio.sleep(0.01)
     assert not second.done()
     first.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await second
 
 
@@ -189,7 +202,7 @@ async def test_after_a_deadline_of_silence_nobody_waits() -> None:
             await asyncio.sleep(0.05)
             slot.learn(TimedOutError("no whole reply"), 0.05)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         got = await asyncio.gather(*(hang() for _ in range(9)), return_exceptions=True)
         with pytest.raises(TimedOutError, match="not sent: a has not answered"):
             await hang()

@@ -87,7 +87,14 @@ async def test_nohup_keeps_a_closed_terminal_away(tmp_path: Path) -> None:
 async def test_a_stop_file_that_was_there_is_removed_and_a_new_one_stops(tmp_path: Path) -> None:
     file, said = tmp_path / "stop", list[str]()
     file.touch()
-    assert await stopped(file, file.touch, said) == "the file stop"
+
+    def act() -> None:
+        if said:
+            file.touch()
+        else:  # the old one is still there
+            asyncio.get_running_loop().call_later(0.01, act)
+
+    assert await stopped(file, act, said) == "the file stop"
     assert said[0] == f"{file} was there before this search; removed"
 
 

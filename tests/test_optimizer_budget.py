@@ -184,7 +184,7 @@ def test_of_time_as_much_is_kept_as_the_calls_kept_have_taken() -> None:
 
 
 async def test_work_that_sends_nothing_is_stopped_too() -> None:
-    budget = Budget(Limits(seconds=0.05))
+    budget = Budget(Limits(seconds=0.3))
     asleep = asyncio.Event()
 
     async def work() -> None:

@@ -14,7 +14,7 @@ from endpoints.request import Request
 from judges.statistics import mean
 from moa.answer import Answer
 from moa.ensemble import Agent, Ensemble, single
-from optimizer import racing
+from optimizer import evaluation, racing
 from optimizer.evaluation import PASSES, ItemDone, all_of
 from optimizer.items import stratified
 from optimizer.stepping import Together
@@ -119,8 +119,9 @@ async def test_what_a_judge_could_not_be_asked_is_judged_later(tmp_path: Path) -
 
 @pytest.mark.parametrize(("down", "state"), [(0, "COMPLETE"), (1, "COMPLETE"), (2, "FAILED")])
 async def test_below_95_percent_of_answers_it_failed(
-    tmp_path: Path, down: int, state: str
+    tmp_path: Path, down: int, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evaluation, "PAUSES", (0.0, 0.0))
     asked = suite(2, 10)
     with Lab(tmp_path, asked=asked, models=failing(asked.half("search")[:down])) as lab:
         found = await lab.evaluator().evaluate(A, "tpe")
@@ -245,7 +246,9 @@ async def test_an_exception_cancels_the_rest_and_comes_as_it_is(tmp_path: Path) 
         if turn == order[0]:
             return
         if turn == order[3]:
-            await asyncio.sleep(0.01)
+            async with asyncio.timeout(60):
+                while not lab.events(ItemDone):  # noqa: ASYNC110 - the first is not kept yet
+                    await asyncio.sleep(0.001)
             raise BudgetSpentError("enough")
         try:
             await asyncio.Event().wait()

@@ -10,13 +10,17 @@ import json
 import random
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from data.suites import load_suite
 from db.store import Store
 from db.studies import MOST_RETRIES
+from endpoints.endpoint import Endpoint
 from endpoints.flight import EndpointPaused
+from endpoints.reply import Reply
 from endpoints.tokens import Tokens
 from kumiawase import settings, wiring
 from kumiawase.knowledge import facts_of
@@ -44,14 +48,25 @@ def listed(space: Space, number: int) -> list[Ensemble]:
 
 @dataclass(slots=True)
 class Pauses:
-    """Keeps when a rest was asked for, by a clock that all processes share, and for how long."""
+    """Keeps when a rest was asked for, and for how long, and when requests were sent."""
 
     heard: list[tuple[float, float]] = field(default_factory=list)
+    sent: list[float] = field(default_factory=list)
 
     def notice(self, event: object) -> None:
         """Take note of a pause."""
         if isinstance(event, EndpointPaused):
             self.heard.append((time.monotonic(), event.seconds))
+
+    def watch(self, endpoint: Endpoint) -> None:
+        """Take note of its requests as they leave: a busy server sees them later."""
+        send = endpoint.send
+
+        async def noted(body: Mapping[str, Any], timeout: float) -> Reply:  # noqa: ASYNC109 - as there
+            self.sent.append(time.monotonic())
+            return await send(body, timeout)
+
+        endpoint.send = noted  # type: ignore[method-assign]
 
 
 async def evaluate(folder: Path, number: int, observer: Pauses) -> list[Outcome]:
@@ -60,6 +75,8 @@ async def evaluate(folder: Path, number: int, observer: Pauses) -> list[Outcome]
     suite = load_suite(chosen.form.suite, chosen.folder)
     with Store.open(chosen.storage) as store:
         completions = wiring.completions_of(chosen, store, Budget(), observer)
+        for endpoint in completions.endpoints.values():
+            observer.watch(endpoint)
         try:
             await store.add_prompts(prompts.library())
             facts = await facts_of(chosen, store, completions)
@@ -111,8 +128,8 @@ def main(folder: str, number: str) -> None:
         one.ensemble.digest: [one.state, one.value, one.ranked, len(one.scores), one.items]
         for one in outcomes
     }
-    written = {"outcomes": found, "pauses": pauses.heard, "megabytes": largest()}
-    json.dump(written, sys.stdout)
+    written = {"outcomes": found, "pauses": pauses.heard, "sent": pauses.sent}
+    json.dump({**written, "megabytes": largest()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ FIRST_CALL = 5.0  # seconds to the first new call with so many
 LAST_RUN = 3600.0  # seconds until the last run must have ended
 STORED = 10_000  # completions
 
+TWICE = "SELECT count(*) - count(DISTINCT key) FROM attempts WHERE outcome = 'ok'"
+IN_FLIGHT = "SELECT count(*) FROM attempts WHERE outcome = 'sent'"  # at the kills
+
 
 def keys(folder: Path) -> set[str]:
     """Return what anybody can read now: committed completions."""
@@ -83,12 +86,15 @@ def play(
     tried = "SELECT count(*) FROM evaluations WHERE half = 'search' AND origin != 'baseline'"
     tried += " AND state IN ('COMPLETE', 'PRUNED')"
     gone = repeated(log, at, GRACE)
+    again = repeated(log, at, 0.0) - query(folder, IN_FLIGHT)[0][0]
     return [
         Bar("kills: exit code of the last run", done.code, 0, 0),
         Bar("kills: files whole after a kill", sum(whole for _, _, whole in hard), kills, kills),
         Bar("kills: committed rows lost", sum(lost for _, lost, _ in hard), 0),
         Bar(f"kills: replies sent {GRACE} s before a kill and asked for again", gone, 0),
         Bar("kills: other replies asked for again, a kill", _excused(log, at) / kills, 1),
+        Bar("kills: answers kept and paid for again", query(folder, TWICE)[0][0], 0),
+        Bar("kills: requests made again that were not in flight", max(0, again), 0),
         Bar("kills: trials evaluated", query(folder, tried)[0][0], trials, trials),
         Bar("kills: trials neither complete nor pruned", sum(states.values()), 0),
         Bar("kills: trials asked and told", finished, None, trials),

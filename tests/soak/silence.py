@@ -7,6 +7,7 @@ listens at its port.
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -54,6 +55,8 @@ def play(
             searching.until(lambda: _kept(folder) > kept + 10, "replies", 600.0)  # noqa: B023
             begun = time.monotonic()
             served.signal(number)
+            if number == signal.SIGKILL:
+                stack.enter_context(_kept_free(served))
             told.append(_told_meanwhile(folder, seconds))
             if number == signal.SIGSTOP:
                 served.signal(signal.SIGCONT)
@@ -72,6 +75,16 @@ def play(
     if seconds >= BEATS:
         whole.append(Bar("silence: models `status` told of meanwhile", min(told), None, 1))
     return [*whole, *_absence(folder, spans, deadline)]
+
+
+def _kept_free(served: Pool) -> socket.socket:
+    """Keep the port of a server that was killed from others, and closed."""
+    assert served.process is not None
+    served.process.wait()
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind((urlsplit(served.url).hostname, urlsplit(served.url).port))
+    return place  # bound and not listening: refuses whoever comes
 
 
 def _kept(folder: Path) -> int:

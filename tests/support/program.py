@@ -20,7 +20,7 @@ import yaml
 from kumiawase.rehearsal.faults import HARMLESS
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 120.0  # seconds for one command; none takes a third of it
+TIMEOUT = 300.0  # seconds for one command; none takes a tenth of it: this ends what hangs
 
 MEMBERS = ("sim/yokan-8b", "sim/dango-14b", "sim/senbei-8x7b")
 JUDGE, REPORT_JUDGE, DISCOVERER = "sim/judge", "sim/judge-2", "sim/discoverer"
@@ -117,7 +117,7 @@ class Started:
     def err(self) -> str:
         return self._err.read_text("utf-8")
 
-    def until(self, true: Callable[[], object], what: str, timeout: float = 60.0) -> None:
+    def until(self, true: Callable[[], object], what: str, timeout: float = TIMEOUT) -> None:
         """Look again and again until something holds; the command must not end before."""
         deadline = time.monotonic() + timeout
         while not true():
