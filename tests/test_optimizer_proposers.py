@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -27,6 +28,7 @@ from optimizer.proposers.moves import crossed, mutated, neighbours, shape_of
 from optimizer.proposers.new_calls import Effort, NewCalls
 from optimizer.proposers.posterior import relative
 from optimizer.proposers.random import Inbox, Random, Sometimes, nearest
+from optimizer.proposers.screening import Screening
 from optimizer.proposers.set_gp import SetGP
 from optimizer.space import Space
 from tests.support.pool import PROMPT, Models, outcome, suite
@@ -43,6 +45,7 @@ MAKERS: dict[str, Callable[[int], Proposer]] = {
     "evolution": lambda seed: Evolution(SPACE, seed),
     "set-gp": lambda seed: SetGP(SPACE, SHARES, EFFORT, seed),
     "audition": lambda _: Audition(SPACE, SHARES),
+    "screening": lambda seed: Screening(SPACE, seed),
     "inbox": lambda _: Inbox(),
     "sometimes": lambda seed: Sometimes(Random(SPACE, seed), 1.0, seed),
 }
@@ -86,7 +89,7 @@ async def test_the_contract_of_a_proposer(name: str, number: int) -> None:
     assert len(await MAKERS[name](0).propose(known, 1)) <= 1
 
 
-@pytest.mark.parametrize("name", ["random", "evolution"])
+@pytest.mark.parametrize("name", ["random", "evolution", "screening"])
 async def test_who_draws_draws_by_seed_and_trial(name: str) -> None:
     known = archive()
     first = await MAKERS[name](0).propose(known, 8)
@@ -116,6 +119,49 @@ async def test_the_audition_hears_every_aggregator_once_over_one_set() -> None:
     assert len(heard[0].layers) == 1
     writers = {e.aggregator.model for e in heard}
     assert writers == set(MEMBERS)
+
+
+@pytest.mark.parametrize("at_once", [1, 12])
+@pytest.mark.parametrize("name", ["screening", "set-gp"])
+async def test_screening_tries_everything_equally_often(name: str, at_once: int) -> None:
+    proposer, known = MAKERS[name](0), Archive()
+    while len(known.pending) < 12:
+        for ensemble in await proposer.propose(known, at_once):
+            known.begin(ensemble)
+            known.asked += 1
+    first = [e.layers[0] for e in known.pending if len(e.layers) == 1]
+    assert len(first) == 12
+    assert Counter(map(len, first)) == {2: 6, 3: 6}
+    assert Counter(layer[0].temperature for layer in first) == {0.0: 6, 0.7: 6}
+    assert Counter(e.aggregator.model for e in known.pending) == dict.fromkeys(MEMBERS, 3)
+    members = Counter(agent.model for layer in first for agent in layer)
+    assert sorted(members.values()) == [7, 7, 8, 8]
+
+
+async def test_screening_begins_with_what_was_tried_least() -> None:
+    known = Archive(scored(single(m, 0.0), "baseline") for m in MEMBERS)  # no set: counts nothing
+    for writer in ("a", "b", "d"):
+        layer = (Agent("a", 0.7), Agent("b", 0.7), Agent("c", 0.7))
+        known.add(scored(Ensemble((layer,), Agent(writer, 0.0, prompt=PROMPT))))
+    (found,) = await MAKERS["screening"](0).propose(known, 1)
+    assert found.aggregator.model == "c"
+    assert "d" in {agent.model for agent in found.layers[0]}
+    assert len(found.layers[0]) == 2
+    assert found.layers[0][0].temperature == 0.0
+
+
+async def test_screening_draws_where_there_are_no_sets_or_no_new_ones() -> None:
+    flat = Space(MEMBERS, MEMBERS, 0, 3, 1, (0.0, 0.7), (PROMPT,))
+    known, proposer = Archive(), Screening(flat, 0)
+    while found := await proposer.propose(known, 3):
+        for ensemble in found:
+            known.add(scored(ensemble))
+    assert len(known) == 8
+    tiny, known = Space(("a",), ("a",), 1, 1, 2, (0.7,), (PROMPT,)), Archive()
+    for _ in range(3):
+        (ensemble,) = await Screening(tiny, 0).propose(known, 1)
+        known.add(scored(ensemble))
+    assert {e.ensemble.layers[0][0].n for e in known.all() if e.ensemble.layers} == {1, 2}
 
 
 async def test_the_surrogate_learns_who_aggregates_best() -> None:

@@ -21,7 +21,7 @@ from optimizer.outcome import Outcome
 from optimizer.proposers.moves import Layer, Shape, crossed, mutated, neighbours
 from optimizer.proposers.new_calls import Effort, NewCalls
 from optimizer.proposers.posterior import Memory, Posterior
-from optimizer.proposers.random import Random
+from optimizer.proposers.screening import Screening
 from optimizer.seeds import seed_of
 from optimizer.space import Space
 
@@ -58,14 +58,14 @@ class SetGP:
         self._space, self._seed, self._priced = space, seed, priced
         self._memory = Memory(space, shares)
         self._prices = NewCalls(effort)
-        self._random = Random(space, seed)
+        self._screening = Screening(space, seed)
         self._paid = 0  # outcomes the prices know of; an archive only grows
 
     async def propose(self, archive: Archive, k: int) -> list[Ensemble]:
-        """Return the k most promising unseen ensembles; random ones while little is known."""
+        """Return the k most promising unseen ensembles; screening ones while little is known."""
         seen = archive.snapshot()
         if len(self._memory.known(seen)) < FEWEST:
-            return await self._random.propose(seen, k)
+            return await self._screening.propose(seen, k)
         return await asyncio.to_thread(self._propose, seen, k)
 
     def recommend(self, archive: Archive) -> list[Outcome]:
