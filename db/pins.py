@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from data.digest import canonical_json
 from data.errors import StudyError
 from data.suites.item import Split
+from db.beginning import clear, vain
 from db.statements import Work, insert_new, upsert
 from db.tables import EndpointFactRow, PinRow
 from db.types import read_json
@@ -32,15 +33,25 @@ def read(study: str) -> Work[dict[str, Any]]:
 def pin(study: str, fields: Mapping[str, Any]) -> Work[None]:
     """Write fields down the first time, compare them ever after.
 
+    A study that has brought nothing yet, neither reply nor answer nor trial, is begun anew
+    where a field differs.
+
     Raises:
         StudyError: A field differs; none is written.
     """
 
     def work(connection: Connection) -> None:
         kept = read(study)(connection)
-        for field, value in fields.items():
-            if field in kept:
-                _compare(study, field, kept[field], value)
+        differences = (
+            _difference(kept[field], read_json(canonical_json(value).decode()), field)
+            for field, value in fields.items()
+            if field in kept
+        )
+        if difference := next(filter(None, differences), ""):
+            if not vain(study)(connection):
+                raise _changed(study, difference)
+            clear(study)(connection)
+            kept = {}
         rows = [
             {"study": study, "field": field, "value": value, "pinned": time.time()}
             for field, value in fields.items()
@@ -109,14 +120,12 @@ def learn(endpoint: str, found: Mapping[str, Any]) -> Work[None]:
     return work
 
 
-def _compare(study: str, field: str, kept: object, given: object) -> None:
-    difference = _difference(kept, read_json(canonical_json(given).decode()), field)
-    if difference:
-        raise StudyError(
-            difference,
-            place=f"study {study!r}",
-            remedy="undo the change, or give --study NEW (replies paid for are used again)",
-        )
+def _changed(study: str, difference: str) -> StudyError:
+    return StudyError(
+        difference,
+        place=f"study {study!r}",
+        remedy="undo the change, or give --study NEW (replies paid for are used again)",
+    )
 
 
 def _difference(kept: object, given: object, path: str) -> str:

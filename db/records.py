@@ -120,6 +120,17 @@ class Spent:
     by_model: Mapping[str, Share] = field(default_factory=dict)
     by_outcome: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def audited(self) -> Share:
+        """What audits of its judges took, which is no part of any search."""
+        return self.by_role.get("audit", Share())
+
+    @property
+    def searched(self) -> Share:
+        """What its searches took."""
+        less = self.audited
+        return Share(self.calls - less.calls, self.tokens - less.tokens, self.usd - less.usd)
+
     def __add__(self, other: Spent) -> Spent:
         """Return both together."""
         return Spent(

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import StudyError
 from db import engines, locks
+from db.beginning import STUDIES, TRIALS
 from db.records import Trial
 from db.store import Store
 from db.tables import AttemptRow, EvaluationRow, PinRow
@@ -27,11 +28,6 @@ DIGEST, ORIGIN = "digest", "origin"  # names of the user attributes every trial 
 RETRIES = "retries"  # and of the one a trial gets when the process at work on it has died
 MOST_RETRIES = 3  # in a row in which the study got no reply; then the trial is given up
 
-# Optuna's tables as far as they are read here: its own import would cost a reader 0.4 s.
-_STUDIES = table("studies", column("study_id"), column("study_name"))
-_TRIALS = table(
-    "trials", column("trial_id"), column("study_id"), column("number"), column("state")
-)
 _ATTRIBUTES = table(
     "trial_user_attributes", column("trial_id"), column("key"), column("value_json")
 )
@@ -186,24 +182,24 @@ def _names(connection: Connection) -> list[str]:
     names = set(connection.scalars(select(PinRow.study).distinct()))
     names.update(connection.scalars(select(EvaluationRow.study).distinct()))
     if inspect(connection).has_table("studies"):
-        names.update(connection.scalars(select(_STUDIES.c.study_name)))
+        names.update(connection.scalars(select(STUDIES.c.study_name)))
     return sorted(names)
 
 
 def _query(name: str) -> Select[Any]:
     keys = DIGEST, ORIGIN, RETRIES
     attributes = [_ATTRIBUTES.alias(key) for key in keys]
-    joined = _TRIALS.join(_STUDIES, _TRIALS.c.study_id == _STUDIES.c.study_id)
+    joined = TRIALS.join(STUDIES, TRIALS.c.study_id == STUDIES.c.study_id)
     for attribute, key in zip(attributes, keys, strict=True):
-        same = and_(attribute.c.trial_id == _TRIALS.c.trial_id, attribute.c.key == key)
+        same = and_(attribute.c.trial_id == TRIALS.c.trial_id, attribute.c.key == key)
         joined = joined.outerjoin(attribute, same)
     values = [a.c.value_json.label(key) for a, key in zip(attributes, keys, strict=True)]
-    columns = _TRIALS.c.number, _TRIALS.c.state, *values
+    columns = TRIALS.c.number, TRIALS.c.state, *values
     return (
         select(*columns)
         .select_from(joined)
-        .where(_STUDIES.c.study_name == name)
-        .order_by(_TRIALS.c.number)
+        .where(STUDIES.c.study_name == name)
+        .order_by(TRIALS.c.number)
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypedDict
 
-Role = Literal["proposer", "aggregator", "judge", "discovery"]
+Role = Literal["proposer", "aggregator", "judge", "discovery", "audit"]
 
 
 class Message(TypedDict):

@@ -15,6 +15,7 @@ from endpoints.probe import Finding, Probe
 from endpoints.request import EndpointFacts
 from endpoints.specs import ModelSpec
 from kumiawase import licences
+from kumiawase.remedies import remedy, unheard
 from kumiawase.settings import Settings
 
 
@@ -69,7 +70,12 @@ async def _endpoint(settings: Settings, name: str, facts: EndpointFacts) -> list
     try:
         listed = await _listed(endpoint)
         limit = settings.form.max_tokens.proposer
-        return [await _model(endpoint, model, listed, limit, facts) for model in models]
+        out: list[Checkup] = []
+        for model in models:
+            out.append(await _model(endpoint, model, listed, limit, facts))
+            if unheard(endpoint, out[0].findings[0].found):  # nor need the others wait for it
+                return [_checkup(m, m.context, 0.0, out[0].findings) for m in models]
+        return out
     finally:
         await endpoint.close()
 
@@ -89,10 +95,16 @@ async def _model(
     facts: EndpointFacts,
 ) -> Checkup:
     probe = Probe(endpoint, model, listed, max_tokens)
-    found = tuple(await probe.run())
+    found = tuple([await _mended(endpoint, one) for one in await probe.run()])
     kept = {f"doctor {model.served_name}": [asdict(finding) for finding in found]}
     await facts.learn(endpoint.spec.identity, kept)
     return _checkup(model, model.context or probe.context, probe.seconds, found)
+
+
+async def _mended(endpoint: Endpoint, finding: Finding) -> Finding:
+    if finding.state != "fails" or finding.action:
+        return finding
+    return replace(finding, action=await remedy(endpoint, finding.found))
 
 
 def _checkup(

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from data import catalogue
-from data.errors import ConfigError
+from data.errors import ConfigError, SuiteError
+from data.suites import Suite, load_suite
 from endpoints.specs import EndpointSpec, ModelSpec
 from kumiawase import yaml_lines
+from kumiawase.form_faults import finding
 from kumiawase.forms import (
-    BudgetForm,
     EndpointForm,
     JudgeForm,
-    MaxTokensForm,
     ModelForm,
-    NotifyForm,
-    SearchForm,
     SettingsForm,
     loopback,
 )
 from kumiawase.yaml_lines import Document
+
+_LINE = re.compile(r":\d+$")
 
 
 class Settings:
@@ -53,6 +54,20 @@ class Settings:
     def storage(self) -> str:
         """URL of the database, a relative SQLite path made absolute."""
         return absolute_storage(self.form.storage, self.folder)
+
+    def suite(self) -> Suite:
+        """Return the suite that is asked.
+
+        Raises:
+            SuiteError: It cannot be used.
+        """
+        try:
+            return load_suite(self.form.suite, self.folder)
+        except SuiteError as error:
+            if _LINE.search(error.place):  # of the suite's own file: nearer than ours
+                raise
+            place = f"{self._document.place(('suite',))}: {error.place}"
+            raise SuiteError(error.fault, place=place, remedy=error.remedy) from None
 
     @property
     def proposers(self) -> tuple[str, ...]:
@@ -262,38 +277,3 @@ def model_spec(name: str, form: ModelForm, folder: Path) -> ModelSpec:
         verdicts=form.verdicts,
         tokenizer=str((folder / form.tokenizer).resolve()) if form.tokenizer else None,
     )
-
-
-def finding(error: ValidationError, document: Document) -> ConfigError:
-    """Turn pydantic's first finding into a line with place, fault and remedy."""
-    found = error.errors()[0]
-    path = tuple(found["loc"])
-    name = ".".join(map(str, path))
-    place, word = document.place(path), str(path[-1]) if path else ""
-    if found["type"] == "extra_forbidden":
-        return ConfigError(f"unknown key {name!r}", place=place, remedy=_meant(word, path))
-    if found["type"] == "missing":
-        return ConfigError(f"{name!r} is missing", place=place, remedy="add it")
-    return ConfigError(f"{name!r}: {_lower(found['msg'])}", place=place, remedy="mend the value")
-
-
-def _meant(word: str, path: tuple[int | str, ...]) -> str:
-    """Return what the user may have meant by an unknown key."""
-    forms: dict[str, type[BaseModel]] = {
-        "endpoints": EndpointForm,
-        "models": ModelForm,
-        "judge": JudgeForm,
-        "report_judge": JudgeForm,
-        "max_tokens": MaxTokensForm,
-        "search": SearchForm,
-        "budget": BudgetForm,
-        "notify": NotifyForm,
-    }
-    form = forms.get(str(path[0]), SettingsForm) if len(path) > 1 else SettingsForm
-    close = difflib.get_close_matches(word, form.model_fields, 1)
-    return f"did you mean {close[0]!r}?" if close else "remove it"
-
-
-def _lower(message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]

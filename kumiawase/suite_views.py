@@ -53,7 +53,9 @@ def show_items(items: Iterable[Item]) -> None:
     """Print items whole, for reading."""
     out = tables.console()
     for item in items:
-        out.rule(tables.plain(f"{item.id} · {item.category} · {item.split} · {item.language}"))
+        head = tables.plain(f"{item.id} · {item.category} · {item.split} · {item.language}")
+        head.stylize("bold")
+        out.print("──", head, "──")
         for name, text in _parts(item):
             out.print(name, style="bold")
             out.print(tables.plain(text))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable, Sequence
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +20,7 @@ from kumiawase import footnotes, remarks
 from moa.ensemble import told_apart
 
 _BLANKS = "\n\u3000\u00a0"
-WIDTH = 160  # columns where stdout is no terminal: little is folded for a pipe
+WIDTH = 100_000  # columns where stdout is no terminal: nothing is folded for a pipe
 WIDE = 130  # columns from which ensembles stand beside their figures
 COLUMNS = ("rank", "group", "trial", "id", "held out", "search", "items", "calls", "origin")
 ID = 6  # characters of a digest by which a person names an ensemble
@@ -26,12 +29,35 @@ ID = 6  # characters of a digest by which a person names an ensemble
 def console() -> Console:
     """Return the console results go to."""
     found = _Console(highlight=False)
-    return found if found.is_terminal else _Console(highlight=False, width=WIDTH)
+    if found.is_terminal:
+        return found
+    unpadded = cast("IO[str]", _Unpadded(sys.stdout))
+    return _Console(file=unpadded, highlight=False, width=WIDTH)
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError  # rich would exit with 1; the command line knows better
+
+
+class _Unpadded(io.TextIOBase):
+    """Writes lines without the blanks that fill a table's last column up to its longest cell."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override] # a variable of the class, for its users
+        """What rich asks before it draws."""
+        return self._out.encoding
+
+    def write(self, text: str) -> int:
+        """Write a text that ends where a line may."""
+        return self._out.write("\n".join(line.rstrip(" ") for line in text.split("\n")))
+
+    def flush(self) -> None:
+        """Write out what is held back."""
+        self._out.flush()
 
 
 def plain(text: str) -> Text:

@@ -19,7 +19,7 @@ def written(value: object) -> object:
         return value
     if isinstance(value, datetime):
         return value.isoformat(" ")
-    raise ValueError('is no text to YAML (write the time in quotes: "07:00")')
+    raise ValueError('is no time in quotes (write until: "07:00" or until: "2026-01-31 07:00")')
 
 
 def moment(text: str, now: datetime) -> datetime:

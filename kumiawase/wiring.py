@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from data.observer import Observer
-from data.suites import Split, Suite, load_suite
+from data.suites import Split, Suite
 from db.locks import study_lock
 from db.pins import JudgeRole
 from db.store import Store
@@ -140,7 +140,7 @@ async def open_session(settings: Settings, observer: Observer) -> AsyncIterator[
         UserError: The suite, the study, the database or a key cannot be used.
     """
     with ExitStack() as stack:
-        suite = load_suite(settings.form.suite, settings.folder)
+        suite = settings.suite()
         rules.validate(suite.items)
         store = stack.enter_context(Store.open(settings.storage))
         stack.enter_context(study_lock(settings.storage, settings.study))
@@ -272,15 +272,22 @@ def reserve_of(settings: Settings, suite: Suite) -> Reserve:
     )
 
 
-def budget_of(settings: Settings, store: Store, reserve: Reserve | None = None) -> Budget:
-    """Return what a study may still take, less what is kept back for its confirmation."""
+def budget_of(
+    settings: Settings, store: Store, reserve: Reserve | None = None, *, audit: bool = False
+) -> Budget:
+    """Return what a study may still take, less what is kept back for its confirmation.
+
+    Searches and audits each have all the calls of the budget to themselves; money is the same
+    to whoever pays, and what both cost counts for both.
+    """
     form, prices = settings.form.budget, tariff_of(settings, store)
     spent, unseen = store.spent(settings.study), store.unknown(settings.study)
     # A request whose end nobody saw, for our process was killed, may well have been charged.
     charged = sum(u.calls * prices.expected(u.model, u.role) for u in unseen)
+    calls = spent.audited.calls if audit else spent.searched.calls
     return Budget(
         limits_of(settings, store),
-        before=Amount(spent.calls, spent.usd + charged, spent.seconds),
+        before=Amount(calls, spent.usd + charged, spent.seconds),
         kept=reserve.amount(form.calls, form.usd, prices) if reserve else Amount(),
         prices=prices,
     )

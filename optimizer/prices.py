@@ -17,10 +17,12 @@ _ASSUMED: Final[Mapping[Role, tuple[int, int]]] = {
     "aggregator": (1500, 400),
     "judge": (1200, 300),
     "discovery": (3000, 900),
+    "audit": (1200, 300),
 }
 # Characters of our prompts around item and replies, in `moa.prompts` and `judges.prompts`.
 _FRAMES: Final[Mapping[Role, int]] = {"proposer": 340, "aggregator": 340, "judge": 950}
 _ANSWERS: Final[tuple[Role, ...]] = ("proposer", "aggregator")
+_VERDICTS: Final[tuple[Role, ...]] = ("judge", "audit")
 TOKENS_PER_SECOND: Final = 30.0
 
 
@@ -88,7 +90,7 @@ class Tariff:
 
     def take(self, model: str, role: Role) -> Take:
         """Return what a request takes: of this kind, of the model, of the role, or assumed."""
-        alike = _ANSWERS if role in _ANSWERS else (role,)
+        alike = next((kinds for kinds in (_ANSWERS, _VERDICTS) if role in kinds), (role,))
         for kinds in (
             [(model, role)],
             [(model, other) for other in alike],

@@ -362,6 +362,8 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
         (3, "suite: 3 is no suite"),
         ("none.jsonl", "none.jsonl: no such file"),
         (".", ".: no such file"),
+        ("none", "none: no suite of that name, and no such file; known are kumiawase-ja; paths"),
+        ("kumiawase-jp", "did you mean 'kumiawase-ja'?"),
         ({"path": "suite.jsonl", "limit": 1}, "'limit': Input should be greater than or equal to"),
         ({"path": "suite.jsonl", "limit": "4"}, "'limit': Input should be a valid integer"),
         ({"path": "suite.jsonl", "format": "csv"}, "unknown format 'csv'; use one of kumiawase, "),

@@ -17,10 +17,11 @@ from db import types
 from db.facts import Frozen, Served
 from db.records import Proposal, Share
 from db.store import Store
+from db.studies import open_study
 from db.study_facts import StudyFacts
 from endpoints.facts import Kept, ModelFacts, Window
 from judges.statistics import Estimate
-from tests.support.postgres import any_database, database
+from tests.support.postgres import any_database, database, engine_of
 from tests.support.rows import ALONE, MOA, answer, attempt, completion, item, scores
 
 ODD = [
@@ -209,12 +210,54 @@ async def test_proposals_keep_their_order_and_their_reasons(store: Store) -> Non
     assert store.proposals("other") == []
 
 
+async def replied(store: Store) -> None:
+    await store.claim(attempt())
+    await store.settle(replace(attempt(), outcome="ok"), completion())
+
+
+def searched(store: Store, *, trials: int) -> None:
+    study = open_study(store.url, "s")
+    for _ in range(trials):
+        study.ask()
+    engine_of(study).dispose()
+
+
+async def test_a_study_that_brought_nothing_takes_new_settings(store: Store) -> None:
+    """Whoever mended a wrong address or judge before the first reply goes on under its name."""
+    await store.pin("s", {"seed": 0, "judge": "a"})
+    await store.claim(attempt())
+    await store.settle(replace(attempt(), outcome="connection"), None)
+    await store.begin("s", "search", "a", "a", MOA, "baseline")
+    searched(store, trials=0)
+    await store.pin("s", {"seed": 1})
+    assert store.pins("s") == {"seed": 1}
+    assert store.evaluations("s") == []
+    await store.claim(attempt("2", study="other"))
+    await store.settle(replace(attempt("2", study="other"), outcome="ok"), completion())
+    await store.pin("s", {"seed": 2})  # nor does another study's reply bind it
+
+
+@pytest.mark.parametrize("brought", ["reply", "answer", "trial"])
+async def test_a_study_that_brought_anything_stays_what_it_is(store: Store, brought: str) -> None:
+    await store.pin("s", {"seed": 0})
+    if brought == "reply":
+        await replied(store)
+    elif brought == "answer":
+        begun = await store.begin("s", "search", "a", "a", MOA, "baseline")
+        await store.add(begun.id, item(), answer(), scores())
+    else:
+        searched(store, trials=1)
+    with pytest.raises(StudyError, match="`seed` was 0 and is now 1"):
+        await store.pin("s", {"seed": 1})
+
+
 async def test_a_study_is_pinned_by_its_first_search(store: Store) -> None:
     pins = {"suite": {"name": "日本語", "digest": "1"}, "seed": 0, "report_judge": None}
     assert store.pins("s") == {}
     await store.pin("s", pins)
     await store.pin("s", pins)
     assert store.pins("s") == pins
+    await replied(store)
     with pytest.raises(StudyError) as caught:
         await store.pin("s", {**pins, "new": 1, "suite": {"name": "日本語", "digest": "2"}})
     line = 'study \'s\': `suite.digest` was "1" and is now "2"; '
@@ -227,6 +270,7 @@ async def test_a_study_is_pinned_by_its_first_search(store: Store) -> None:
 
 async def test_a_long_pin_is_shown_short(store: Store) -> None:
     await store.pin("s", {"prompts": ["あ" * 500]})
+    await replied(store)
     with pytest.raises(StudyError) as caught:
         await store.pin("s", {"prompts": ["い" * 500]})
     assert len(str(caught.value)) < 250

@@ -15,9 +15,8 @@ from threading import Barrier
 import pytest
 from optuna import Study
 from optuna.samplers import RandomSampler
-from optuna.storages._cached_storage import _CachedStorage
 from optuna.trial import TrialState
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import create_engine, make_url
 
 from data.errors import ConfigError, StoreError, StudyError
 from db.locks import study_lock
@@ -34,7 +33,7 @@ from db.studies import (
     trials,
 )
 from tests.conftest import ROOT
-from tests.support.postgres import any_database, database
+from tests.support.postgres import any_database, database, engine_of
 from tests.support.rows import MOA, answer, attempt, completion, item, scores
 
 HOLD = """
@@ -42,7 +41,7 @@ import sys, time
 from db.locks import study_lock
 with study_lock(sys.argv[1], sys.argv[2]):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(300)
 """
 
 
@@ -50,12 +49,6 @@ with study_lock(sys.argv[1], sys.argv[2]):
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with any_database(request.param, tmp_path) as found:
         yield found
-
-
-def engine_of(study: Study) -> Engine:
-    storage = study._storage  # noqa: SLF001 - Optuna has no other way to its connections
-    assert isinstance(storage, _CachedStorage)
-    return storage._backend.engine  # noqa: SLF001
 
 
 def close(study: Study) -> None:
@@ -190,14 +183,21 @@ def test_what_cannot_be_locked_is_no_other_search(
 
 def test_a_server_that_ends_idle_sessions_leaves_a_search_its_lock() -> None:
     with database() as url:
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        engine, idle = (create_engine(url, isolation_level="AUTOCOMMIT") for _ in range(2))
         name = make_url(url).database
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"ALTER DATABASE {name} SET idle_session_timeout = '20ms'")
-            with study_lock(url, "s"):
-                time.sleep(0.3)  # fifteen times as long
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET idle_session_timeout = '1s'")
+            with study_lock(url, "s"), idle.connect() as other:
+                pid = other.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+                left = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
+                ends = time.monotonic() + 60
+                while connection.exec_driver_sql(left).scalar_one():  # idle since after the lock
+                    assert time.monotonic() < ends
+                    time.sleep(0.05)
+                other.invalidate()
                 query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
                 assert connection.exec_driver_sql(query).scalar_one() == 1
+        idle.dispose()
         engine.dispose()
 
 
@@ -224,7 +224,7 @@ def test_a_server_without_room_for_a_lock_says_so_in_one_line() -> None:
 
 def free_again(url: str, name: str) -> None:
     """Wait until the database has heard that a process died."""
-    for _ in range(500):
+    for _ in range(6000):
         try:
             with study_lock(url, name):
                 return

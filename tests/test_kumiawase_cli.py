@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from data.errors import ConfigError, StudyError
 from kumiawase import reading
-from kumiawase.cli import VERBS, cli
+from kumiawase.cli import VERBS, cli, main
 from kumiawase.settings import load
 from kumiawase.wiring import identity
 from tests.conftest import ROOT
@@ -134,10 +134,10 @@ def test_the_version_is_the_packages() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("serch",), "No such command 'serch'"),
-        (("leaderboard", "--rows", "0"), "Invalid value for '--rows'"),
-        (("leaderboard", "--nothing"), "No such option"),
-        (("ask",), "Missing argument 'FILE'"),
+        (("serch",), "no verb 'serch'; did you mean 'search'?"),
+        (("leaderboard", "--rows", "0"), "invalid value for '--rows'"),
+        (("leaderboard", "--nothing"), "no such option"),
+        (("ask",), "missing argument 'FILE'"),
         (("leaderboard", "--study", "none"), f"no study 'none'; known: {STUDY}"),
         (("show", "zzzz"), "no ensemble 'zzzz'"),
         (("show", "0", "--item", "none"), "no answer to item 'none'"),
@@ -178,7 +178,7 @@ cli.main()
         ("errors.StudyError('f', place='p', remedy='r')", 2, "kumiawase: p: f; r"),
         ("errors.StoreError('full')", 1, "kumiawase: full"),
         ("errors.RequestError('down')", 1, "kumiawase: down"),
-        ("click.UsageError('so not')", 2, "Error: so not"),
+        ("click.UsageError('So not.')", 2, "kumiawase: so not; see kumiawase x --help"),
         ("KeyboardInterrupt", 130, ""),
         ("click.Abort", 130, ""),
         ("BrokenPipeError", 0, ""),
@@ -195,6 +195,30 @@ def test_what_each_error_ends_with(error: str, code: int, said: str) -> None:
     assert (found.returncode, found.stdout) == (code, "")
     assert found.stderr.strip().endswith(said)
     assert bool(found.stderr.strip()) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("serch", "no verb 'serch'; did you mean 'search'?"),
+        ("xyzzy", "no verb 'xyzzy'; see kumiawase --help"),
+        ("status --wach", "no such option '--wach'; did you mean '--watch'?"),
+        ("search --trials x", "invalid value for '--trials': 'x' is not a valid integer range;"),
+        ("rank", "missing argument 'FORMAT'; see kumiawase rank --help"),
+    ],
+)
+def test_a_command_that_is_wrong_is_told_in_one_line(
+    words: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kumiawase", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    line, *more = capsys.readouterr().err.splitlines()
+    assert (ended.value.code, more) == (2, [])
+    assert line.startswith(f"kumiawase: {said}")
 
 
 @pytest.mark.parametrize(

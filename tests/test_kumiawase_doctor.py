@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import anyio.to_thread
 import pytest
+from aiohttp import web
 
 from db.records import Spent
 from db.standings import Latency, Leaderboard, PerAnswer, Standing
@@ -25,7 +26,7 @@ from moa import prompts
 from moa.ensemble import Agent, Ensemble
 from tests.conftest import ROOT
 from tests.support.dialects import Server, dropping, without_system
-from tests.support.fake_endpoint import fake_endpoint
+from tests.support.fake_endpoint import fake_endpoint, sends
 from tests.support.llama import ANSWER_GRAMMAR, CONTEXT, llama_pool
 
 
@@ -111,7 +112,51 @@ async def test_a_model_that_cannot_be_used_is_exit_code_one(tried: Doctor, tmp_p
 async def test_nobody_there_is_exit_code_one(tried: Doctor, tmp_path: Path) -> None:
     result = await tried(written(tmp_path, "http://127.0.0.1:9/v1", a={}, b={}))
     assert result.exit_code == 1
-    assert "FAILS" in result.stdout
+    fault, verdict = result.stdout.splitlines()[-2:]
+    assert fault.startswith("FAILS answer: connection")
+    remedy = "start the server, or mend base_url of endpoint e (http://127.0.0.1:9/v1)"
+    assert remedy in fault
+    assert verdict == "doctor: 1 fault, mend it before the search: answer (all 2 models)"
+
+
+@pytest.mark.parametrize("wrong", ["", "/v1/chat"])
+async def test_a_wrong_path_is_told_with_the_right_one(
+    tried: Doctor, tmp_path: Path, wrong: str
+) -> None:
+    server = Server(dropping)
+
+    async def routed(request: web.Request) -> web.StreamResponse:
+        if request.path == "/v1/models":
+            return web.json_response({"data": [{"id": "a"}, {"id": "b"}]})
+        if request.path == "/v1/chat/completions":
+            return await server.handle(request)
+        raise web.HTTPNotFound
+
+    async with fake_endpoint() as fake:
+        fake.default = routed
+        url = fake.url.removesuffix("/v1") + wrong
+        result = await tried(written(tmp_path, url, a={}, b={}))
+    assert result.exit_code == 1
+    assert f"404: Not Found; set base_url: {fake.url} (all 2 models)" in result.stdout
+
+
+async def test_a_key_that_is_wanted_is_asked_for(tried: Doctor, tmp_path: Path) -> None:
+    async with fake_endpoint() as fake:
+        fake.default = sends({"error": "no key"}, 401)
+        result = await tried(written(tmp_path, fake.url, a={}, b={}))
+    assert "name the variable that holds the key as api_key_env of endpoint e" in result.stdout
+
+
+async def test_what_is_healthy_takes_a_line_and_the_verdict_stands_last(
+    tried: Doctor, tmp_path: Path
+) -> None:
+    async with serving(Server(dropping)) as url:
+        result = await tried(written(tmp_path, url, a={"context": 4096}, b={"context": 4096}))
+    head, a, b, *told, verdict = result.stdout.splitlines()
+    assert head.split() == ["model", "context", "seconds", "reply"]
+    assert [line.split()[:3] for line in (a, b)] == [["a", "WARN", "4096"], ["b", "WARN", "4096"]]
+    assert [line.split()[0] for line in told] == ["WARN", "note"]
+    assert verdict == "doctor: 2 of 2 models answer, with 1 warning"
 
 
 async def test_what_the_catalogue_knows_of_system_turns_is_done(

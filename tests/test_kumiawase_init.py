@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.errors import ConfigError
 from kumiawase import checkup, running, settings
 from kumiawase.drafts import roles, servers
 from kumiawase.drafts.roles import Candidate
@@ -144,6 +146,33 @@ def test_without_a_server_there_is_a_template(tmp_path: Path) -> None:
 )
 def test_an_address_is_taken_as_it_is_meant(given_: str, meant: str) -> None:
     assert servers.base_url(given_) == meant
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        ("gpu:8000", "'gpu:8000' has no http:// or https://; write --url http://gpu:8000/v1"),
+        ("gpu/v1/models", "write --url http://gpu/v1"),
+        ("127.0.0.1:8000", "write --url http://127.0.0.1:8000/v1"),
+        ("", "write --url http://HOST:PORT/v1"),
+        ("ftp://gpu/v1", "'ftp://gpu/v1' is no http or https URL"),
+        ("http://gpu:99999/v1", "is no http or https URL"),
+        ("http://", "is no http or https URL"),
+    ],
+)
+def test_what_is_no_url_is_told_with_the_one_that_is_meant(given_: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        servers.base_url(given_)
+    assert str(caught.value).startswith("--url: ")
+
+
+def test_a_template_that_nobody_filled_in_is_written_over() -> None:
+    for openai in (False, True):
+        text = servers.compose((), openai=openai)
+        assert servers.untouched(text)
+        assert not servers.untouched(text.replace("my-model", "mine"))
+    found = Found("local", "http://127.0.0.1:8000/v1", ({"id": "akane-7b"},))
+    assert not servers.untouched(servers.compose((found,), openai=False))
 
 
 # -- names
@@ -423,6 +452,8 @@ async def test_nobody_there_an_existing_file_and_an_unknown_pool_are_one_line(
         nobody = await run(tmp_path, "init", "--url", url)
     pool = await run(tmp_path, "init", "--pool", "2042")
     both = await run(tmp_path, "init", "--pool", "2024", "--url", url)
+    (tmp_path / "kumiawase.yaml").write_text(servers.compose((), openai=False), "utf-8")
+    assert (await run(tmp_path, "init", "--pool", "2024")).code == 0
     (tmp_path / "kumiawase.yaml").write_text("mine", encoding="utf-8")
     mine = await run(tmp_path, "init", "--pool", "2024")
     for done, word in (

@@ -13,6 +13,7 @@ from data.errors import StudyError
 from data.observer import Silent
 from db.facts import Frozen
 from db.store import Store
+from db.studies import open_study
 from endpoints.facts import ModelFacts
 from kumiawase.knowledge import facts_of
 from kumiawase.settings import Settings, load
@@ -102,7 +103,7 @@ async def test_another_context_is_another_study(tmp_path: Path) -> None:
             settings = write(tmp_path, fake.url, {"j": {}, "m": {"context": context}})
             if context == 1000:
                 async with open_session(settings, Silent()):
-                    pass
+                    open_study(settings.storage, settings.study).ask()  # else it is begun anew
             else:
                 with pytest.raises(StudyError, match=r"contexts\.m` was 1000 and is now 2000"):
                     async with open_session(settings, Silent()):

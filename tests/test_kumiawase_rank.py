@@ -74,7 +74,10 @@ def by_model(found: Mapping[str, Any]) -> dict[str, Any]:
 def printed(found: Board, capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     views.show(found)
-    return capsys.readouterr().out
+    text = capsys.readouterr().out
+    columns = next((line for line in text.splitlines() if line.startswith("rank")), "")
+    assert ("micro" in columns.split()) == ("micro: the mean over items" in text)
+    return text
 
 
 def overall(means: Mapping[str, float]) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data.errors import ConfigError
+from data.errors import ConfigError, SuiteError
 from kumiawase import yaml_lines
 from kumiawase.settings import Settings, load
 from kumiawase.until import moment
@@ -270,7 +270,33 @@ def test_an_until_that_yaml_takes_for_something_else_is_to_be_quoted(
     line, said = fault(tmp_path, GOOD + f"budget: {{until: {text}}}\n")
     assert line == 9
     assert "budget.until" in said
-    assert 'write the time in quotes: "07:00"' in said
+    assert 'is no time in quotes (write until: "07:00" or until: "2026-01-31 07:00")' in said
+
+
+@pytest.mark.parametrize(
+    ("suite_text", "said"),
+    [
+        ("kumiawase-jp", "kumiawase-jp: no suite of that name, and no such file; did you mean"),
+        ("rakuda", "it is a format: write {path: FILE, format: rakuda}"),
+        ("none.jsonl", "none.jsonl: no such file"),
+        ("7", "suite: 7 is no suite"),
+        ("{path: a.jsonl, format: csv}", "suite: unknown format 'csv'; use one of kumiawase"),
+    ],
+)
+def test_a_suite_that_is_none_is_told_with_its_line(
+    tmp_path: Path, suite_text: str, said: str
+) -> None:
+    file = written(tmp_path, GOOD + f"search: {{seed: 1}}\nsuite: {suite_text}\n")
+    with pytest.raises(SuiteError) as caught:
+        load(file).suite()
+    assert str(caught.value).startswith(f"{file}:10: ")
+    assert said in str(caught.value)
+
+
+def test_a_fault_in_the_suites_own_file_is_told_with_the_line_there(tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("{}\n", encoding="utf-8")
+    with pytest.raises(SuiteError, match=r"^mine\.jsonl:1: "):
+        load(written(tmp_path, GOOD + "suite: mine.jsonl\n")).suite()
 
 
 def test_a_number_of_base_60_is_what_was_written(tmp_path: Path) -> None:
@@ -332,7 +358,7 @@ HOSTILE = {
 LIMIT = """
 import resource, sys
 from pathlib import Path
-from data.errors import ConfigError
+from data.errors import ConfigError, SuiteError
 from kumiawase import yaml_lines
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 used = resource.getrusage(resource.RUSAGE_SELF).ru_utime

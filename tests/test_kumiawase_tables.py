@@ -78,8 +78,20 @@ def test_columns_line_up_in_every_script() -> None:
     assert len(set(starts)) == 1
 
 
-def test_a_pipe_gets_wide_lines() -> None:
-    assert tables.console().width >= tables.WIDTH
+def test_a_pipe_gets_whole_lines_without_padding(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("長い" * 400, "7.0"), ("a", "b" * 900), ("c", "")]
+    out = tables.console()
+    out.print(tables.table(("model", "note"), rows))
+    out.print(tables.plain("語" * 900))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["model", "note"],
+        ["長い" * 400, "7.0"],
+        ["a", "b" * 900],
+        ["c"],
+        ["語" * 900],
+    ]
+    assert all(line == line.rstrip() for line in lines)
 
 
 @pytest.mark.parametrize(

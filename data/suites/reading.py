@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import SuiteError
-from data.formats import Format, ReadReference
+from data.formats import FORMATS, Format, ReadReference
 from data.lines import Line, brief, read_lines
 from data.row import Row
 
@@ -78,7 +79,21 @@ def referenced(
 def _source(path: str, folder: Path) -> Traversable:
     if path in BUNDLED:
         return files("data.suites") / BUNDLED[path]
-    return folder / Path(path).expanduser()
+    file = folder / Path(path).expanduser()
+    if Path(path).name == path and not Path(path).suffix and not file.exists():
+        raise SuiteError(
+            "no suite of that name, and no such file", place=path, remedy=_meant(path)
+        )
+    return file
+
+
+def _meant(name: str) -> str:
+    if name in FORMATS:
+        return f"it is a format: write {{path: FILE, format: {name}}}"
+    close = difflib.get_close_matches(name, BUNDLED, 1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known are {', '.join(BUNDLED)}; paths of files start at the config file"
 
 
 def _again(row: Row, line: Line, first: Placed) -> SuiteError:

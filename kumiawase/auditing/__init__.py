@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from data.observer import Observer
-from data.suites import load_suite
 from data.verdicts.load import Loaded
 from db.pins import JudgeRole
 from db.store import Store
@@ -39,13 +38,14 @@ async def run(
 
     Raises:
         RequestError: An endpoint failed; run again, and only the rest is asked.
-        BudgetSpentError: The study's budget is spent.
+        BudgetSpentError: The budget is spent: its money by all, its calls by audits.
         UserError: Suite, study, reference or an endpoint cannot be used.
     """
-    suite = load_suite(settings.form.suite, settings.folder)
+    suite = settings.suite()
     rules.validate(suite.items)
     with Store.open(settings.storage) as store:
-        completions = completions_of(settings, store, budget_of(settings, store), observer)
+        budget = budget_of(settings, store, audit=True)
+        completions = completions_of(settings, store, budget, observer)
         try:
             found = Auditor(settings, suite, store, completions, role, observer, say)
             return await found.run(items, reference)

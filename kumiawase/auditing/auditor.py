@@ -28,11 +28,12 @@ from judges.audit import (
     examine,
     plan,
 )
-from judges.canaries import Kind
+from judges.audit.plan import MOST_ROUNDS
+from judges.canaries import INJECTED, Kind
 from judges.resampling import Z_975
 from judges.score import Judge, Score
 from kumiawase.auditing.engines import Engines
-from kumiawase.auditing.forecast import Forecast, Unpaid
+from kumiawase.auditing.forecast import Charged, Forecast, Unpaid
 from kumiawase.auditing.reference import marks
 from kumiawase.forms import JudgeForm
 from kumiawase.settings import Settings
@@ -45,6 +46,9 @@ from optimizer.items import stratified
 from optimizer.scaling import Scaling
 
 Say = Callable[[str], None]
+
+MOST: Mapping[Kind, int] = dict.fromkeys((*INJECTED, "padding"), MOST_ROUNDS)
+"""The rounds in which an undecided audit ends."""
 
 
 class Auditor:
@@ -65,7 +69,7 @@ class Auditor:
         self._half: Split = "held_out" if role == "report_judge" else "search"
         self._say = say
         self._form = _form(settings, role)
-        self._forecast = Forecast(completions)
+        self._charged, self._forecast = Charged(completions), Forecast(completions)
         self._engines = Engines(settings, store, completions, self._forecast, observer)
         asked = judging(settings, self._form)
         self._panel = len(asked) > 1
@@ -74,7 +78,9 @@ class Auditor:
     async def run(self, items: int, reference: Loaded | None) -> Audit:
         """Audit the judge, with more twins as long as its noise leaves lines undecided."""
         given = await self._studied()
-        if not given:
+        if given:
+            await self._announce(given, items)
+        else:
             given = await self._made(items)
         rounds: Mapping[Kind, int] = {}
         found = await self._examined(given, items, rounds, reference)
@@ -91,14 +97,25 @@ class Auditor:
         rounds: Mapping[Kind, int],
         reference: Loaded | None,
     ) -> Audit:
-        """Say what is going to be asked, and ask it."""
+        asking = self._plan(given, items, rounds)
+        evidence = await examine(given, asking, self._judges(self._charged, _same))
+        return audit(self._completed(evidence, reference))
+
+    def _plan(self, given: Sequence[Given], items: int, rounds: Mapping[Kind, int]) -> Plan:
         name = self._judge(self._form, self._completions).name
-        asking = plan(given, name, self._own, items=items, rounds=rounds)
+        return plan(given, name, self._own, items=items, rounds=rounds)
+
+    async def _announce(self, given: Sequence[Given], items: int, before: int = 0) -> None:
+        """Say once what is going to be asked in all, `before` calls for answers included."""
+        asking, longest = (self._plan(given, items, rounds) for rounds in ({}, MOST))
+        least = before + await self._unpaid(given, asking)
+        most = before + await self._unpaid(given, longest)
+        self._say(_ahead(asking, len(given), before, least, most))
+
+    async def _unpaid(self, given: Sequence[Given], asking: Plan) -> int:
         self._forecast.keys.clear()
         await examine(given, asking, self._judges(self._forecast, Unpaid))
-        self._say(_ahead(asking, len(given), len(self._forecast.keys)))
-        evidence = await examine(given, asking, self._judges(self._completions, _same))
-        return audit(self._completed(evidence, reference))
+        return len(self._forecast.keys)
 
     async def _studied(self) -> list[Given]:
         """Return the answers that the judge scored in its study, none before its first search."""
@@ -122,15 +139,20 @@ class Auditor:
         ]
 
     async def _made(self, items: int) -> list[Given]:
-        """Let the single models answer; a later search uses these answers."""
+        """Let the single models answer; a later search uses these answers, and has paid them."""
         settings, form = self._settings, self._settings.form
         chosen = stratified(self._suite.half("search"), form.search.seed)[:items]
         alone = singles(space_of(settings), form.baselines)
-        await self._answers(alone, chosen, self._forecast)
-        self._say(
-            f"no study {settings.study!r} yet: {len(alone)} models answer {len(chosen)} items"
-            f" first ({len(self._forecast.keys)} calls)"
-        )
+        kept = await self._answers(alone, chosen, self._forecast)
+        before = len(self._forecast.keys)
+        known = {(one.item.id, one.author) for one in kept}
+        lacking = [
+            _stand_in(item, ensemble, self._author(ensemble))
+            for ensemble in alone
+            for item in chosen
+            if (item.id, self._author(ensemble)) not in known
+        ]
+        await self._announce([*kept, *lacking], items, before)
         given = await self._answers(alone, chosen, self._completions)
         if not given:
             raise UserError(
@@ -247,9 +269,20 @@ def _spoken(scores: tuple[Score, ...], judge: str) -> tuple[Score, ...]:
     return scores if any(score.judge == judge for score in scores) else ()
 
 
-def _ahead(asking: Plan, answers: int, calls: int) -> str:
+def _stand_in(item: Item, ensemble: Ensemble, author: str) -> Given:
+    """Return what stands for an answer still to be given: as many verdicts hang on it."""
+    texts = tuple(f"{author}: {turn}" for turn in item.turns)
+    model = ensemble.aggregator.model
+    nothing = Answer(texts, model, frozenset({model}), (), (), False, 0.0, 0, 0, 0, 0.0)
+    return Given(item, nothing, author)
+
+
+def _ahead(asking: Plan, answers: int, before: int, least: int, most: int) -> str:
+    first = f"{before} to be given first, " if before else ""
     second = f", {len(asking.compared)} by a second judge" if asking.compared else ""
+    about = "about " if before else ""
+    more = f", up to {most} while its noise leaves lines undecided" if most > least else ""
     return (
-        f"audit of {answers} answers: {len(asking.again)} are judged again, {len(asking.twins)}"
-        f" twins{second}; {calls} calls to come, more only for verdicts that cannot be read"
+        f"audit of {answers} answers: {first}{len(asking.again)} judged again,"
+        f" {len(asking.twins)} twins{second}: {about}{least} calls{more}"
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data.errors import RequestError
 from data.suites import Item
 from endpoints.completions import Completions
-from endpoints.request import Completion, Request
+from endpoints.request import Completer, Completion, Request
 from judges.score import Judge, Score
 from moa.answer import Answer
 
@@ -34,6 +34,17 @@ class Forecast:
             self.keys.add(self._completions.key(request))
             raise UnpaidError("not asked yet")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """Keeps `Completer`: verdicts of an audit are in the ledger as such, and no search's."""
+
+    completer: Completer
+
+    async def complete(self, request: Request) -> Completion:
+        """Return the completion of a request."""
+        return await self.completer.complete(replace(request, role="audit"))
 
 
 @dataclass(frozen=True, slots=True)

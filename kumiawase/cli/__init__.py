@@ -50,6 +50,18 @@ class Verbs(click.Group):
         command: click.Command = importlib.import_module(f"kumiawase.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or tell which one may have been meant."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], VERBS, 1)
+            meant = f". Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"no verb {args[0]!r}{meant}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a verb; click itself would end with 1 when the reader leaves."""
         try:
@@ -82,8 +94,7 @@ def main() -> None:
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.ClickException as error:
-        with suppress(OSError):  # as in `_say`
-            error.show()
+        _explain(error)
         sys.exit(2)
     except UserError as error:
         _say(error)
@@ -103,7 +114,21 @@ def main() -> None:
             options.let_go(sys.stderr)
 
 
-def _say(error: Exception) -> None:
+def _explain(error: click.ClickException) -> None:
+    """Say in one line, as every other error is said, what is wrong with a command."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        with suppress(OSError):  # as in `_say`
+            error.show()
+        return
+    said = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "kumiawase"
+    fault, _, meant = said.partition(". Did you mean")
+    remedy = f"did you mean{meant}" if meant else f"see {path} --help"
+    _say(f"{fault[:1].lower()}{fault[1:]}; {remedy}")
+
+
+def _say(error: object) -> None:
     from kumiawase.tables import visible  # it may quote what a server said
 
     with suppress(OSError):  # where nobody can read it the exit code still says what it was

@@ -53,8 +53,9 @@ def command(
 
     Repeats a tenth of its verdicts (40 to 200), shows it twins of answers that differ in one thing
     (a forged verdict, padding, another language, a mistake), and reads its place, length and
-    family bias from what the study holds; without a study the single models answer first. Says how
-    many calls it takes before it asks; the same command again costs none.
+    family bias from what the study holds; without a study the single models answer first. Says
+    how many calls it takes before it asks; the same command again costs none. Its verdicts stand
+    in the ledger as `audit`: budget.calls counts them by themselves, budget.usd with the search.
 
     Ends with 0 where no line fails, 1 where one does, 3 where the budget was spent before. An
     undecided line says how many verdicts it wants.

@@ -17,27 +17,26 @@ def command(config: Path, storage: str | None, as_json: bool) -> int:
     """Try every model of kumiawase.yaml as a search would use it.
 
     Some ten short requests find out how each server treats system turns, history, newlines,
-    seeds, context and JSON schemas. What is found is kept, and heeded by later searches.
+    seeds, context and JSON schemas. What is found is kept, and heeded by later searches. Shown
+    is a line a model, then what wants mending or heeding, and the verdict last; --json has all.
     Licences that forbid commercial use are named. Exit code 1 if a model cannot be used.
     """
     import asyncio
     from dataclasses import asdict
 
-    from kumiawase import checkup, licences, settings, tables
+    from kumiawase import checkup, checkup_view, licences, settings, tables
 
     chosen = settings.load(config, storage=storage)
     found = asyncio.run(checkup.examine(chosen))
     if as_json:
         options.print_json([asdict(one) for one in found])
     else:
-        words = {"ok": "ok", "note": "note", "unknown": "?", "warn": "WARN", "fails": "FAILS"}
-        rows = [
-            ("" if i else one.model, words[f.state], f.check, f.found, f.action)
-            for one in found
-            for i, f in enumerate(one.findings)
-        ]
-        columns = ("model", "", "check", "finding", "what is done about it")
-        tables.console().print(tables.table(columns, rows))
+        out = tables.console()
+        out.print(checkup_view.models(found))
+        for line in checkup_view.lines(found):
+            out.print(tables.plain(line))
     for line in licences.warnings(chosen.form.models.items()):
         click.echo(f"licence: {line}", err=True)
+    if not as_json:
+        click.echo(tables.visible(checkup_view.verdict(found)))
     return 0 if all(one.ok for one in found) else 1

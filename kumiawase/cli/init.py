@@ -34,7 +34,8 @@ def command(
     """Write a kumiawase.yaml for the models found.
 
     Asks the given URLs, or else the usual local ports (vLLM, llama.cpp, Ollama, LM Studio,
-    SGLang), which models they serve. With --pool it writes down models to start, and how.
+    SGLang), which models they serve. With --pool it writes down models to start, and how. A
+    file that is there is kept, unless it is a template that nobody has filled in yet.
     """
     from data.errors import ConfigError
     from kumiawase.cli.models import show_pools
@@ -50,7 +51,7 @@ def command(
             place="--key-env",
             remedy="give one for each --url, '' where no key is needed",
         )
-    if config.exists() and not force:
+    if config.exists() and not force and not _untouched(config):
         raise ConfigError(
             "is there already", place=str(config), remedy="write over it with --force"
         )
@@ -59,6 +60,16 @@ def command(
     else:
         _write_found(config, urls, keys)
     click.echo(f"wrote {config}; next: kumiawase doctor", err=True)
+
+
+def _untouched(config: Path) -> bool:
+    """Tell whether a file is what an `init` wrote that found nothing, and nobody filled in."""
+    from kumiawase.drafts import servers
+
+    try:
+        return servers.untouched(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _write_found(config: Path, urls: tuple[str, ...], keys: tuple[str, ...]) -> None:

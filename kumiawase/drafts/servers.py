@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 
 from data import catalogue
 from data.catalogue import Entry
-from data.errors import KumiawaseError, RejectedError, RequestError, UnauthorizedError
+from data.errors import (
+    ConfigError,
+    KumiawaseError,
+    RejectedError,
+    RequestError,
+    UnauthorizedError,
+)
 from endpoints import listing
 from endpoints.endpoint import Endpoint
 from endpoints.request import Message
@@ -30,6 +36,7 @@ LOCAL = {
 DEADLINE = 3.0
 ANY_NAME = "default"
 MOST_MODELS = 12  # a first search over more takes longer than a night
+_WRITE = "write --url http://HOST:PORT/v1"
 _OLLAMA_PORT = 11434
 _OLLAMA_CONTEXT = 4096  # its default on most machines; prompts are cut there without a word
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -55,11 +62,24 @@ class Found:
 
 
 def base_url(text: str) -> str:
-    """Return the base URL a user means, be it of the server or of one of its routes."""
+    """Return the base URL a user means, be it of the server or of one of its routes.
+
+    Raises:
+        ConfigError: It is no URL of a server.
+    """
     url = text.strip().rstrip("/")
     for route in ("/chat/completions", "/models"):
         url = url.removesuffix(route)
-    return url if urlsplit(url).path else f"{url}/v1"
+    if "://" not in url and not url.startswith(("http:", "https:")):
+        remedy = f"write --url {base_url(f'http://{url}')}" if url else _WRITE
+        raise ConfigError(f"{text!r} has no http:// or https://", place="--url", remedy=remedy)
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return url if parts.path else f"{url}/v1"
+    except ValueError:  # a port beyond 65535, half an IPv6 address
+        pass
+    raise ConfigError(f"{text!r} is no http or https URL", place="--url", remedy=_WRITE)
 
 
 async def probe(urls: Sequence[str], keys: Sequence[str] = ()) -> list[Found]:
@@ -109,6 +129,11 @@ async def _unlisted(endpoint: Endpoint) -> list[dict[str, Any]]:
     except RequestError:
         return []
     return [{"id": reply.served or ANY_NAME}]
+
+
+def untouched(text: str) -> bool:
+    """Tell whether a file is the template that `compose` makes of nothing, as it was written."""
+    return any(text == compose((), openai=openai) for openai in (False, True))
 
 
 def compose(found: Sequence[Found], *, openai: bool, openai_url: str = "") -> str:

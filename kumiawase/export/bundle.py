@@ -18,8 +18,9 @@ from data.errors import ConfigError
 from db.standings import Leaderboard, Standing
 from endpoints.specs import EndpointSpec, ModelSpec
 from kumiawase import __version__, licences, yaml_lines
+from kumiawase.form_faults import finding
 from kumiawase.forms import EndpointForm, MaxTokensForm, ModelForm
-from kumiawase.settings import Settings, endpoint_spec, finding, model_spec
+from kumiawase.settings import Settings, endpoint_spec, model_spec
 from moa.ensemble import Ensemble
 from moa.prompts import library
 

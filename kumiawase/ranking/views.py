@@ -50,7 +50,7 @@ def _show_means(rows: Sequence[MeanRow], of: float, out: Console) -> None:
         ]
         for row in rows
     ]
-    if any(row.micro is not None and _of(row.micro, of) != _of(_value(row), of) for row in rows):
+    if _has_micro(rows, of):
         columns.append("micro")
         cells = [[*line, _of(row.micro, of)] for line, row in zip(cells, rows, strict=True)]
     out.print(tables.table(columns, cells, "rank group published micro items unscored coverage"))
@@ -116,8 +116,15 @@ def _meaning(found: Board) -> str:
     return (
         f"score: of {found.form.of:g}, {over}, 95 % interval over items, without what is repeated,"
         " unparsed or out of range; published: every number as it stands; unscored: in brackets"
-        " the score if all of it were worst, or best; coverage: where it is lowest; micro: the"
-        " mean over items"
+        " the score if all of it were worst, or best; coverage: where it is lowest"
+        + ("; micro: the mean over items" if _has_micro(found.means or [], found.form.of) else "")
+    )
+
+
+def _has_micro(rows: Sequence[MeanRow], of: float) -> bool:
+    """Tell whether any row's mean over items is another than its score."""
+    return any(
+        row.micro is not None and _of(row.micro, of) != _of(_value(row), of) for row in rows
     )
 
 

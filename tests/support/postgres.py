@@ -11,8 +11,17 @@ from functools import cache
 from pathlib import Path
 
 import sqlalchemy
+from optuna import Study
+from optuna.storages._cached_storage import _CachedStorage
 
 from tests.support.needs import skip_or_fail
+
+
+def engine_of(study: Study) -> sqlalchemy.Engine:
+    """Return Optuna's connections, to be disposed of at the end of a test."""
+    storage = study._storage  # noqa: SLF001 - Optuna has no other way to its connections
+    assert isinstance(storage, _CachedStorage)
+    return storage._backend.engine  # noqa: SLF001
 
 
 @contextmanager
