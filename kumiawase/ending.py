@@ -11,6 +11,7 @@ from data.errors import UserError
 from db.records import Worker
 from kumiawase.reading import counted
 from kumiawase.settings import Settings
+from kumiawase.tables import duration as clock
 from optimizer.budget import Budget
 
 if TYPE_CHECKING:  # a second's worth of imports, and `status` runs nothing
@@ -21,6 +22,7 @@ NOTE: Final = "end"  # the note that keeps it
 LONGEST: Final = 500  # characters of an error: what a server says may hold anything
 INTERRUPTED: Final = 130
 INCOMPLETE: Final = 1
+_NOTHING: Final = 0.01  # of a limit: what is left beside the last request that would pass it
 CODES: Final[Mapping[str, int]] = {"done": 0, "exhausted": 0, "budget": 3}
 
 
@@ -31,14 +33,16 @@ class Ended:
     Attributes:
         code: The exit code.
         text: What happened, in one line.
+        whole: Whether all was done that there was to do.
     """
 
     code: int
     text: str
+    whole: bool = False
 
     def note(self, at: float) -> dict[str, Any]:
         """Return what the database keeps; `at` is in seconds since the epoch."""
-        return {"at": at, "code": self.code, "text": self.text}
+        return {"at": at, "code": self.code, "text": self.text, "whole": self.whole}
 
     def told_by(self, note: Mapping[str, Any] | None) -> bool:
         """Return whether a note tells of an end like this: a look at it is no other end."""
@@ -60,7 +64,7 @@ def of_search(settings: Settings, session: Session, end: End) -> Ended:
             f"baselines that could not be evaluated: {', '.join(lacking)} (`kumiawase status`"
             f" says why); {again(settings)} tries them again"
         )
-    return Ended(code, "; ".join(parts) or "done")
+    return Ended(code, "; ".join(parts) or "done", whole=end != "budget")
 
 
 def of_error(error: Exception, redact: Callable[[str], str]) -> Ended:
@@ -91,7 +95,7 @@ def told(note: Mapping[str, Any] | None, workers: Sequence[Worker]) -> str:
     last = workers[-1] if workers else None
     if any(worker.at_work for worker in workers):
         return ""
-    if note is not None and (last is None or note["at"] >= last.started):
+    if note is not None and _of_last(note, workers):
         return f"ended {_moment(note['at'])} with exit code {note['code']}: {note['text']}"
     if last is None:
         return ""
@@ -101,6 +105,18 @@ def told(note: Mapping[str, Any] | None, workers: Sequence[Worker]) -> str:
         "ended without a word (killed, or the power failed);"
         f" it was last seen at work {_moment(last.seen)}"
     )
+
+
+def finished(note: Mapping[str, Any] | None, workers: Sequence[Worker]) -> bool:
+    """Return whether the last search did all there was to do; arguments as of `told`."""
+    at_work = any(worker.at_work for worker in workers)
+    return (
+        note is not None and not at_work and note.get("whole", False) and _of_last(note, workers)
+    )
+
+
+def _of_last(note: Mapping[str, Any], workers: Sequence[Worker]) -> bool:
+    return not workers or note["at"] >= workers[-1].started
 
 
 def again(settings: Settings) -> str:
@@ -125,12 +141,17 @@ def _spent(budget: Budget) -> str:
     limits, hit = budget.limits, budget.hit
     if hit == "until" and limits.until is not None:
         return f"{_moment(limits.until)} has come (budget.until); write a later date and time"
-    whole = {
-        "calls": f"{limits.calls} calls",
-        "usd": f"{limits.usd} USD",
-        "hours": f"{(limits.seconds or 0) / 3600:g} hours",
+    left, limit = {
+        "calls": (float(budget.calls_left or 0), limits.calls or 0),  # in flight are not left
+        "usd": ((limits.usd or 0) - budget.usd, limits.usd or 0),
+        "hours": ((limits.seconds or 0) - budget.seconds, limits.seconds or 0),
     }[hit]
-    return f"the budget of {whole} is spent; raise budget.{hit}"
+    whole = {"calls": f"{limit} calls", "usd": f"{limit} USD", "hours": f"{limit / 3600:g} hours"}
+    rest = ""
+    if left > _NOTHING * limit:
+        form = {"calls": "{:.0f}".format, "usd": "{:.2f}".format, "hours": clock}[hit]
+        rest = f" but for {form(left)} kept for the confirmation, which needed no more"
+    return f"the budget of {whole[hit]} is spent{rest}; raise budget.{hit}"
 
 
 def _moment(at: float) -> str:

@@ -13,6 +13,7 @@ from kumiawase.tables import duration as clock
 if TYPE_CHECKING:
     from optimizer.estimate import Forecast, Range
 
+_MANY: Final = 9.0  # off by so much it is no percentage any more
 NOTE: Final = "estimate"  # the note that keeps it
 
 
@@ -51,36 +52,51 @@ def duration(found: Range) -> str:
 
 def against(note: Mapping[str, Any], spent: Spent) -> dict[str, dict[str, float]]:
     """Return by quantity what was expected, what it took, and how far off that was."""
-    expected = note["forecast"]
-    took = {"calls": float(spent.calls), "usd": spent.usd, "hours": spent.seconds / 3600}
     return {
-        name: {
-            "expected": expected[name]["value"],
-            "took": value,
-            "off": expected[name]["value"] / value - 1 if value else 0.0,
-        }
+        name: {**one, "off": one["expected"] / one["took"] - 1 if one["took"] else 0.0}
+        for name, one in so_far(note, spent).items()
+    }
+
+
+def so_far(note: Mapping[str, Any], spent: Spent) -> dict[str, dict[str, float]]:
+    """Return by quantity what is expected of the whole, and what was taken so far."""
+    search = spent.searched
+    took = {"calls": float(search.calls), "usd": search.usd, "hours": spent.seconds / 3600}
+    return {
+        name: {"expected": note["forecast"][name]["value"], "took": value}
         for name, value in took.items()
     }
 
 
 def miss(note: Mapping[str, Any], spent: Spent) -> str:
     """Return in one line how far off a forecast was."""
-    return missed(against(note, spent))
+    return told(against(note, spent))
 
 
-def missed(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Return in one line what `against` found."""
+def told(found: Mapping[str, Mapping[str, float]]) -> str:
+    """Return in one line what `against` or `so_far` found.
+
+    A part is never compared with the whole: what a search will have taken is known at its end.
+    """
     forms: Mapping[str, Callable[[float], str]] = {
         "calls": "{:,.0f} calls".format,
         "usd": "${:,.2f}".format,
         "hours": lambda hours: clock(3600 * hours),
     }
-    parts = (
-        f"{forms[name](v['expected'])} for {forms[name](v['took'])} ({v['off']:+.0%})"
-        for name, v in found.items()
-        if v["took"]
-    )
-    return f"estimate against reality: {', '.join(parts)}"
+    parts = [
+        f"{form(one['expected'])} for {form(one['took'])} ({_off(one['off'])})"
+        if "off" in one
+        else f"{form(one['took'])} of {form(one['expected'])}"
+        for name, one in found.items()
+        if one["took"]
+        for form in (forms[name],)
+    ]
+    ended = any("off" in one for one in found.values())
+    return f"estimate {'against reality' if ended else 'so far'}: {', '.join(parts) or 'nothing'}"
+
+
+def _off(share: float) -> str:
+    return f"{share:+.0%}" if share < _MANY else f"{1 + share:,.0f} times"
 
 
 def _scope(settings: Settings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from statistics import fmean
@@ -16,24 +17,30 @@ from judges.panel import LEAST_OUTSIDE
 from judges.statistics import Estimate, deviation
 from kumiawase.forms import JudgeForm
 from kumiawase.judging import verdicts
-from kumiawase.proposing import proposers_of, surrogate_of
+from kumiawase.proposing import proposers_of, sample_of, surrogate_of
 from kumiawase.settings import Settings
 from kumiawase.wiring import space_of, tariff_of
 from moa.ensemble import Ensemble
 from optimizer.distinct import Judges
-from optimizer.estimate import Forecast, Question, estimate
+from optimizer.estimate import Forecast, Imagination, Question, estimate
 from optimizer.outcome import Outcome
 from optimizer.pareto import thrifty
 from optimizer.proposers import Proposer
 from optimizer.proposers.random import Inbox
-from optimizer.simulation import Crew, Scope, Tpe
+from optimizer.simulation import Crew, Scope
 
 ENOUGH: Final = 200  # calls from which the pace of a database is believed
 _FEW, _COMPARED = 8, 12  # items that say enough of a spread; ensembles that are compared for it
 
 
 def forecast(
-    settings: Settings, suite: Suite, store: Store | None, parallel: float | None = None
+    settings: Settings,
+    suite: Suite,
+    store: Store | None,
+    parallel: float | None = None,
+    *,
+    trials: int | None = None,
+    imagination: Imagination | None = None,
 ) -> Forecast:
     """Return what the search will take, by what the database holds where there is one.
 
@@ -42,10 +49,15 @@ def forecast(
         suite: Its suite.
         store: The database.
         parallel: Requests in flight on average, where somebody knows better than the database.
+        trials: Replaces what the settings say, if given.
+        imagination: Remembers what was imagined for the forecasts of one search.
     """
     if parallel is None and store is not None:
         parallel = _parallel(store)
-    return estimate(_question(settings, suite, store, parallel), tariff_of(settings, store))
+    question = _question(settings, suite, store, parallel)
+    if trials is not None:
+        question = replace(question, scope=replace(question.scope, trials=trials))
+    return estimate(question, tariff_of(settings, store), imagination or Imagination())
 
 
 def scope_of(settings: Settings) -> Scope:
@@ -64,17 +76,17 @@ def scope_of(settings: Settings) -> Scope:
     )
 
 
-def _crew(settings: Settings, suite: Suite, number: int) -> Crew:
-    """Return who proposes in the search with a number: the real ones, but for Optuna's TPE."""
+def _crew(settings: Settings, suite: Suite) -> Crew:
+    """Return who proposes in an imagined search: the real ones."""
     space, form = space_of(settings), settings.form.search
     surrogate = surrogate_of(settings, suite, space)
     proposers: tuple[Proposer, ...] = proposers_of(settings, suite, space, surrogate)
-    if form.sampler == "tpe":
-        proposers = (Tpe(space, number),)
     pareto = form.objective == "pareto"
     recommend = thrifty(surrogate.recommend) if pareto else surrogate.recommend
-    slow = form.sampler in ("auto", "set-gp")
-    return Crew(proposers or (Inbox(),), recommend, slow)
+    slow = form.sampler in ("auto", "set-gp", "tpe")
+    if form.sampler == "discovery":
+        proposers = (Inbox(),)
+    return Crew(proposers, recommend, sample_of(settings), slow)
 
 
 def _question(

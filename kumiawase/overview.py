@@ -22,6 +22,7 @@ from optimizer.budget import Amount, Budget, Level
 
 WAITS: Final = "waits "  # what the note on a run's endpoints begins with; then its worker
 NARROW: Final = 72  # columns in which the eight of the endpoints would fold within words
+_OVER: Final = 1.005  # share that is not 100 % any more as it is shown
 _ENDED: Final = {"COMPLETE": "done", "PRUNED": "pruned", "FAILED": "failed", "RUNNING": "begun"}
 
 
@@ -67,7 +68,8 @@ class Overview:
         evaluations: Those whose scores count, by half and state.
         unscored: Answers without a score, and `marked` those made of fewer references.
         limits: How far each limit of the budget is used, the nearest first.
-        estimate: Quantity → expected, took, off; None where none was made for these settings.
+        estimate: Quantity → expected, took, and once all is done how far off that was; None
+            where none was made for these settings.
     """
 
     study: str
@@ -110,7 +112,9 @@ def overview(settings: Settings, store: Store) -> Overview:
     workers, notes = store.workers(study), store.notes(study)
     note = notes.get(expected.NOTE)
     made = note if expected.kept_for(settings, note) else None
-    before = Amount(spent.calls, spent.usd, spent.seconds)
+    whole = ending.finished(notes.get(ending.NOTE), workers)
+    compared = expected.against if whole else expected.so_far
+    before = Amount(spent.searched.calls, spent.usd, spent.seconds)
     told = [notes[WAITS + w.id] for w in workers if WAITS + w.id in notes]
     return Overview(
         study=study,
@@ -124,7 +128,7 @@ def overview(settings: Settings, store: Store) -> Overview:
         spent=spent,
         endpoints=[_endpoint(settings, h, told) for h in store.health(study)],
         limits=Budget(limits_of(settings, store), before).levels,
-        estimate=expected.against(made, spent) if made else None,
+        estimate=compared(made, spent) if made else None,
         reasons=store.reasons(study),
     )
 
@@ -172,6 +176,16 @@ def _endpoint(settings: Settings, found: Health, told: Sequence[Mapping[str, Any
     )
 
 
+def line(found: Overview) -> str:
+    """Return how far it is in one line: what changes when an evaluation begins or ends."""
+    closed = sum(found.trials[state] for state in ("done", "pruned", "failed"))
+    confirmed = found.evaluations.get("held_out complete", 0)
+    return (
+        f"trials {closed} of {found.trials['wanted']}, {found.trials['begun']} begun;"
+        f" confirmed {confirmed}"
+    )
+
+
 def rendered(found: Overview, width: int) -> RenderableType:
     """Return it for a person: what is done, what it took, what went wrong.
 
@@ -184,7 +198,7 @@ def rendered(found: Overview, width: int) -> RenderableType:
     if found.limits:
         parts.append(Text(f"limits: {', '.join(_level(level) for level in found.limits)}"))
     if found.estimate:
-        parts.append(Text(expected.missed(found.estimate)))
+        parts.append(Text(expected.told(found.estimate)))
     shares = [
         (name, f"{s.calls:,}", f"{s.tokens:,}", f"{s.usd:.4f}")
         for group in (found.spent.by_role, found.spent.by_model)
@@ -222,11 +236,12 @@ def _counts(found: Overview) -> RenderableType:
 
 
 def _level(level: Level) -> str:
+    used = f"{level.share:.0%}"
+    if level.share > _OVER:  # one that was lowered may lie far behind: how far tells nothing
+        used = "passed" if level.name == "until" else "over the budget"
     if level.name in ("hours", "until"):
-        return (
-            f"{level.name} {duration(level.spent)} of {duration(level.limit)} ({level.share:.0%})"
-        )
-    return f"{level.name} {level.spent:,.10g} of {level.limit:,.10g} ({level.share:.0%})"
+        return f"{level.name} {duration(level.spent)} of {duration(level.limit)} ({used})"
+    return f"{level.name} {level.spent:,.10g} of {level.limit:,.10g} ({used})"
 
 
 def _health(found: Overview) -> RenderableType:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from optuna.samplers import BaseSampler
+
 from data import catalogue
 from data.catalogue import Entry
 from data.suites import Suite
@@ -22,6 +24,7 @@ from optimizer.proposers.evolution import Evolution
 from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.random import Random, Sometimes
 from optimizer.proposers.set_gp import EXPLORED, SetGP
+from optimizer.sampler import tpe
 from optimizer.space import Space
 
 
@@ -49,6 +52,12 @@ def proposers_of(
         last = by_objective(surrogate, lambda: surrogate_of(settings, suite, space))
         return (audition, Sometimes(Random(space, seed), EXPLORED, seed), last)
     return ()
+
+
+def sample_of(settings: Settings) -> Callable[[int], BaseSampler] | None:
+    """Return Optuna's sampler for a trial's number where it draws; None where it does not."""
+    form = settings.form.search
+    return tpe(form.seed) if form.sampler == "tpe" else None
 
 
 def discovery_of(

@@ -15,25 +15,26 @@ from typing import Any, TypeVar
 from data.errors import StoreError
 from data.observer import Several
 from db.leaderboard import rank
-from endpoints.flight import AttemptSettled
 from kumiawase import __version__, ending, expected, forecasting, journal, progress, tables
 from kumiawase.ending import Ended
 from kumiawase.journal import Journal
 from kumiawase.notify import notify, unusable
 from kumiawase.overview import WAITS
+from kumiawase.pace import Pace
 from kumiawase.progress import say
 from kumiawase.redaction import Redactor
 from kumiawase.settings import Settings
+from kumiawase.shortage import Short, shortages
 from kumiawase.stopping import Stop, beside, interruptible, stop_file
 from kumiawase.tally import Tally
 from kumiawase.waits import Waits
 from kumiawase.wiring import Session, open_session
-from optimizer.events import PhaseStarted
+from optimizer.estimate import Forecast, Imagination
 from optimizer.search import End
 
 T = TypeVar("T")
 
-HEARTBEAT = 30.0
+HEARTBEAT = 30.0  # seconds between two signs of life of a run that has lived for a minute
 HURRY = 5.0  # seconds for a message when somebody wants us to stop
 
 
@@ -67,7 +68,7 @@ def _missing(settings: Settings, log: Journal) -> Iterator[str]:
         yield f"no log will be written: {log.fault}"
     fault = unusable(settings.form.notify) if settings.form.notify else ""
     if fault:
-        yield f"no message will be sent: {fault}"
+        yield f"no message will be sent: {fault}; export it and start again to get one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ async def _interruptibly(settings: Settings, log: Journal, redact: Callable[[str
 async def _session(
     settings: Settings, tally: Tally, log: Journal, stop: Stop, redact: Callable[[str], str]
 ) -> _Found:
-    waited, pace = Waits(), _Pace()
+    waited, pace = Waits(), Pace()
     async with open_session(settings, Several(tally, log, waited, pace)) as session:
         tally.start_from(session.closed)
         for fault in _missing(settings, log):
@@ -166,7 +167,7 @@ def _unswept() -> Iterator[None]:
 
 
 async def _search(
-    settings: Settings, session: Session, tally: Tally, waited: Waits, pace: _Pace
+    settings: Settings, session: Session, tally: Tally, waited: Waits, pace: Pace
 ) -> End:
     """Run the search, and beside it what tells others of it."""
     store = session.store
@@ -217,49 +218,25 @@ async def _aside(work: Callable[[], T]) -> T:
     return await done
 
 
-class _Pace:
-    """An `Observer` that measures how fast requests are answered until the first trial.
-
-    Attributes:
-        trials: Set when the first trial is about to be asked.
-    """
-
-    def __init__(self) -> None:
-        self.trials = asyncio.Event()
-        self.begin()
-
-    def begin(self) -> None:
-        """Measure from now on."""
-        self._since, self._calls, self._seconds = time.monotonic(), 0, 0.0
-
-    def notice(self, event: object) -> None:
-        """Take note of one event."""
-        match event:
-            case AttemptSettled(attempt):
-                self._calls += 1
-                self._seconds += attempt.seconds
-            case PhaseStarted("trials"):
-                self.trials.set()
-
-    @property
-    def parallel(self) -> float | None:
-        """Requests in flight on average; None where there were too few to say."""
-        elapsed = time.monotonic() - self._since
-        return self._seconds / elapsed if self._calls >= forecasting.ENOUGH else None
-
-
-async def _expect(settings: Settings, session: Session, pace: _Pace) -> None:
+async def _expect(settings: Settings, session: Session, pace: Pace) -> None:
     """Say and keep what the search will take; again once its single models were measured."""
     store, note = session.store, _note(settings, session)
+    imagination = Imagination()
 
     async def expect(parallel: float | None) -> None:
         nonlocal note
-        found = await _aside(
-            lambda: forecasting.forecast(settings, session.suite, store, parallel)
-        )
+
+        def imagined() -> tuple[Forecast, list[Short]]:
+            found = forecasting.forecast(
+                settings, session.suite, store, parallel, imagination=imagination
+            )
+            return found, shortages(settings, session.suite, store, found)
+
+        found, short = await _aside(imagined)
         note = expected.kept(settings, found)
         await store.note(settings.study, expected.NOTE, note)
-        say(expected.line(found))
+        for line in (expected.line(found), *(one.line for one in short)):
+            say(line)
 
     if note is None:
         await expect(None)
@@ -267,9 +244,8 @@ async def _expect(settings: Settings, session: Session, pace: _Pace) -> None:
     assert note is not None
     if note["forecast"]["measured"]["speeds"]:
         return
-    await pace.trials.wait()
-    if pace.parallel is not None:
-        await expect(pace.parallel)
+    await pace.known.wait()
+    await expect(pace.parallel)
 
 
 def _note(settings: Settings, session: Session) -> dict[str, Any] | None:
@@ -294,10 +270,18 @@ async def _notify(
         say(fault)
 
 
+def pauses() -> Iterator[float]:
+    """Yield seconds between signs of life: a run killed early has told of half its time."""
+    pause = 1.0
+    while True:
+        yield pause
+        pause = min(2 * pause, HEARTBEAT)
+
+
 async def _beat(session: Session, worker: str, note_health: Callable[[], Awaitable[None]]) -> None:
     """Tell others that this run lives; a beat that fails is followed by the next one."""
-    while True:
-        await asyncio.sleep(HEARTBEAT)
+    for pause in pauses():
+        await asyncio.sleep(min(pause, HEARTBEAT))
         with _aloud("a sign of life could not be kept"):
             await session.store.heartbeat(worker)
             await note_health()

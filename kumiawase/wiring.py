@@ -30,7 +30,7 @@ from kumiawase.knowledge import Knowledge, facts_of
 from kumiawase.limits import limits_of, pin_until
 from kumiawase.members import identity
 from kumiawase.pins import pins_of
-from kumiawase.proposing import discovery_of, proposers_of, surrogate_of
+from kumiawase.proposing import discovery_of, proposers_of, sample_of, surrogate_of
 from kumiawase.settings import Settings
 from moa import prompts
 from moa.answer import Answer
@@ -50,7 +50,6 @@ from optimizer.proposers.discovery.purse import Purse
 from optimizer.proposers.discovery.smoke import Smoke
 from optimizer.proposers.discovery.turn import accepted
 from optimizer.proposers.discovery.windows import Windows
-from optimizer.sampler import tpe
 from optimizer.scaling import Scaling
 from optimizer.search import Plan, Search
 from optimizer.space import Space
@@ -232,7 +231,7 @@ async def _session(
             patience=PATIENCE,
         ),
         proposers=proposers_of(settings, suite, space, surrogate),
-        sample=tpe(form.search.seed) if form.search.sampler == "tpe" else None,
+        sample=sample_of(settings),
         discovery=discovery_of(settings, suite, space, store, completions, texts, gates, facts),
         recommend=thrifty(surrogate.recommend) if pareto else surrogate.recommend,
         observer=observer,

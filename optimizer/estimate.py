@@ -23,12 +23,11 @@ from optimizer.imagined import INTERACTION_SD, VERDICT_SD
 from optimizer.items import stratified
 from optimizer.outcome import Outcome
 from optimizer.prices import Tariff
-from optimizer.simulation import Asked, Crew, Scope, asked
+from optimizer.simulation import FEWEST, Asked, Crew, Scope, asked
 from optimizer.space import Space
 
-SEARCHES: Final = 9  # imagined at most, and of all of them together
-QUICK, SLOW = 540, 120  # trials: of proposers that take no time, and of a surrogate
-FARTHEST: Final = 2 / 3  # of these the longest search has; what it does then it goes on doing
+LEAST, MOST = 5, 9  # searches imagined, lest one that goes astray decides; and of all of them
+QUICK, SLOW = 540, 240  # trials: of proposers that take no time, and of a surrogate
 ASKED: Final = 1.15  # by as much a search goes another way: docs/design/night.md
 MEASURED: Final = 1.15  # factor by which a measured length or speed may be off, either way
 ASSUMED: Final = 2.5
@@ -109,7 +108,7 @@ class Question:
     """What is to be estimated.
 
     Attributes:
-        crew: Number of an imagined search → who proposes in it.
+        crew: Makes who proposes, fresh for each imagined search.
         judges: Half → the model of each verdict on an answer, by the ensemble that gave it.
         limits: Most tokens of a proposer's and of an aggregator's reply.
         contexts: Model → tokens of prompt and reply together, where known.
@@ -126,7 +125,7 @@ class Question:
     space: Space
     suite: Suite
     scope: Scope
-    crew: Callable[[int], Crew]
+    crew: Callable[[], Crew]
     judges: Mapping[Split, Judges]
     limits: tuple[int, int]
     contexts: Mapping[str, int | None]
@@ -196,14 +195,27 @@ class _Bill:
         self._busy[self._question.endpoints[kind.model]] += n * take.seconds
 
 
-def estimate(question: Question, tariff: Tariff) -> Forecast:
+class Imagination:
+    """What imagined searches ask; imagined again only where trials have told more.
+
+    What a request takes is measured while a search runs, and priced anew without it.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int], list[Mapping[Kind, Requests]]] = {}
+
+    def requests(self, question: Question) -> list[Mapping[Kind, Requests]]:
+        """Return what each search asks."""
+        tried = sum(outcome.origin != "baseline" for outcome in question.known)
+        key = question.scope.trials, tried if tried >= FEWEST else 0
+        if key not in self._kept:
+            self._kept[key] = list(_imagined(question))
+        return self._kept[key]
+
+
+def estimate(question: Question, tariff: Tariff, imagination: Imagination) -> Forecast:
     """Return what a search will take, from imagined ones."""
-    order: dict[Split, Any] = {
-        half: stratified(question.suite.half(half), question.seed)
-        for half in ("search", "held_out")
-    }
-    halves = Halves(order, needs_judge)
-    bills = [_Bill(question, tariff, requests) for requests in _imagined(question, halves)]
+    bills = [_Bill(question, tariff, some) for some in imagination.requests(question)]
     lengths = all(tariff.measured(role) for role in ("aggregator", "judge"))
     wide = MEASURED if lengths else ASSUMED
     speeds = lengths and question.parallel is not None
@@ -236,19 +248,24 @@ def estimate(question: Question, tariff: Tariff) -> Forecast:
     )
 
 
-def _imagined(question: Question, halves: Halves) -> Iterator[Mapping[Kind, Requests]]:
+def _imagined(question: Question) -> Iterator[Mapping[Kind, Requests]]:
     """Yield what each of some imagined searches asks; a long one is drawn out from its middle."""
-    first, wanted = question.crew(0), question.scope.trials
+    order: dict[Split, Any] = {
+        half: stratified(question.suite.half(half), question.seed)
+        for half in ("search", "held_out")
+    }
+    halves = Halves(order, needs_judge)
+    first, wanted = question.crew(), question.scope.trials
     together = SLOW if first.slow else QUICK
     known = sum(outcome.origin != "baseline" for outcome in question.known)
-    trials = min(wanted, known + int(FARTHEST * together))
+    trials = min(wanted, known + together // LEAST)  # what it does then it goes on doing
     scope = replace(question.scope, trials=trials)
 
     def counted(some: Sequence[Asked]) -> dict[Kind, Requests]:
         return distinct(some, halves, question.judges, question.limits, question.again)
 
-    for number in range(min(SEARCHES, max(1, together // max(trials - known, 1)))):
-        crew = question.crew(number)
+    for number in range(min(MOST, together // max(trials - known, 1))):
+        crew = question.crew()
         found = asked(question.space, question.suite, scope, crew, number, question.known)
         requests = counted(found)
         if trials < wanted:

@@ -1,8 +1,8 @@
 """What a search will ask, before it has: the same search over models that are imagined.
 
-Baselines, proposers, racing and confirmation are the real ones; what is imagined is how good each
-model is and what a judge would say (`optimizer.imagined`), what a discoverer proposes, and what
-Optuna's TPE draws. docs/design/night.md holds what it was measured against.
+Baselines, proposers, Optuna's samplers, racing and confirmation are the real ones; what is
+imagined is how good each model is and what a judge would say (`optimizer.imagined`), and what a
+discoverer proposes. docs/design/night.md holds what it was measured against.
 """
 
 from __future__ import annotations
@@ -13,10 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
 from data.digest import digest
 from data.suites import Suite
 from data.suites.item import Split
 from moa.ensemble import Ensemble
+from optimizer import asking
 from optimizer.archive import Archive
 from optimizer.baselines import shapes, singles
 from optimizer.confirm import candidates
@@ -25,15 +30,12 @@ from optimizer.imagined import World
 from optimizer.outcome import Outcome
 from optimizer.proposers import Proposer
 from optimizer.proposers.moves import crossed, mutated, shape_of
-from optimizer.proposers.random import Inbox, Random
+from optimizer.proposers.random import Inbox
 from optimizer.search import DISCOVER_AFTER, IN_FULL, PROPOSALS
-from optimizer.space import Space, Value
+from optimizer.space import Space
 
 FEWEST: Final = 10  # trials of the study itself from which it is not imagined again
 
-_STARTUP = 10  # trials that Optuna's TPE draws uniformly before it looks at any
-_KEPT = 0.6  # chance that it then takes a part from a good trial
-_GOOD = 5  # trials that count as good
 _PARENTS = 4  # ensembles that a discoverer goes by
 
 
@@ -69,11 +71,13 @@ class Crew:
     Attributes:
         proposers: Asked one after the other for each trial until one proposes.
         recommend: Ensembles evaluated in full, best hope first: who is confirmed.
+        sample: Optuna's sampler for a trial's number, where no proposer proposes.
         slow: Whether they take tens of milliseconds for each trial.
     """
 
     proposers: tuple[Proposer, ...]
     recommend: Callable[[Archive], list[Outcome]]
+    sample: Callable[[int], BaseSampler] | None = None
     slow: bool = False
 
 
@@ -163,42 +167,49 @@ class _Trials:
         seed: int,
     ) -> None:
         self._archive, self._world, self._space, self._scope = archive, world, space, scope
-        self._proposers = (*crew.proposers, Random(space, scope.seed))
-        self._alone = isinstance(crew.proposers[-1], Inbox)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(direction="maximize")
+        known = [o for o in archive.all() if o.origin != "baseline"]
+        study.add_trials([_trial(o, space) for o in known if space.contains(o.ensemble)])
+        self._asker = asking.Asker(study, space, archive, scope.seed, crew.proposers, crew.sample)
+        self._alone = any(isinstance(one, Inbox) for one in crew.proposers)
         self._rng = random.Random(digest(["discovery", seed]))
-        self._flying: list[Outcome] = []  # nobody knows of them yet
+        self._flying: dict[str, tuple[asking.Asked, Outcome]] = {}  # nobody knows of them yet
         self._closed = 0
 
     async def run(self) -> None:
         """Go on until the archive holds all trials or nobody proposes."""
         archive = self._archive
-        archive.asked = archive.tried
+        await self._asker.open()
         while archive.tried + len(self._flying) < self._scope.trials:
-            found = await self._next()
-            if found is None:
+            if self._scope.discovery and self._alone and not archive.inbox:
+                self._discover()
+            asked = await self._asker.ask()
+            if asked is None:
                 break
-            ensemble, origin = found
-            archive.begin(ensemble)
-            archive.asked += 1
-            raced = self._scope.racing and origin not in IN_FULL
-            incumbent = archive.incumbent if raced else None
-            self._flying.append(self._world.outcome(ensemble, origin, incumbent))
+            await self._begin(asked)
             if len(self._flying) >= self._scope.in_flight:
-                self._close()
+                await self._close()
         while self._flying:
-            self._close()
+            await self._close()
+        self._asker.close()
 
-    async def _next(self) -> tuple[Ensemble, str] | None:
-        if self._scope.discovery and self._alone and not self._archive.inbox:
-            self._discover()
-        for proposer in self._proposers:
-            for ensemble in await proposer.propose(self._archive, 1):
-                proposed = ensemble.digest in self._archive.inbox
-                return ensemble, "discovery" if proposed else proposer.name
-        return None
+    async def _begin(self, asked: asking.Asked) -> None:
+        while asked.ensemble.digest in self._flying:
+            await self._close()
+        known = self._archive.get(asked.ensemble.digest)
+        if known is not None:
+            await self._asker.tell(asked.trial, known)
+            return
+        raced = self._scope.racing and asked.origin not in IN_FULL
+        incumbent = self._archive.incumbent if raced else None
+        outcome = self._world.outcome(asked.ensemble, asked.origin, incumbent)
+        self._flying[asked.ensemble.digest] = asked, outcome
 
-    def _close(self) -> None:
-        self._archive.add(self._flying.pop(0))
+    async def _close(self) -> None:
+        asked, outcome = self._flying.pop(next(iter(self._flying)))
+        self._archive.add(outcome)
+        await self._asker.tell(asked.trial, outcome)
         self._closed += 1
         if self._scope.discovery and not self._alone and not self._closed % DISCOVER_AFTER:
             self._discover()
@@ -218,46 +229,14 @@ class _Trials:
                 archive.inbox[child.ensemble.digest] = child.ensemble
 
 
-class Tpe:
-    """What Optuna's TPE might draw: parts of good trials, and others by chance.
-
-    Args:
-        space: What may be proposed.
-        seed: Decides every draw.
-    """
-
-    name = "tpe"
-
-    def __init__(self, space: Space, seed: int) -> None:
-        self._space, self._seed = space, seed
-
-    async def propose(self, archive: Archive, k: int) -> list[Ensemble]:
-        """Return unseen ensembles."""
-        rng = random.Random(digest(["tpe", self._seed, archive.asked]))
-        good = [o.ensemble for o in archive.best(_GOOD) if self._space.contains(o.ensemble)]
-        found: dict[str, Ensemble] = {}
-        for _ in range(200 * k):
-            learns = good and archive.asked >= _STARTUP
-            parts = self._space.encode(rng.choice(good)) if learns else {}
-            drawn = self._mixed(parts, rng)
-            if not archive.taken(drawn.digest):
-                found[drawn.digest] = drawn
-            if len(found) == k:
-                break
-        return list(found.values())
-
-    def _mixed(self, good: dict[str, Value], rng: random.Random) -> Ensemble:
-        """Return an ensemble whose parts are a good one's or drawn, each by itself."""
-
-        def part(name: str, choices: Sequence[Value]) -> Value:
-            kept = name in good and rng.random() < _KEPT
-            return good[name] if kept else rng.choice(choices)
-
-        depth = int(part("layers", range(self._space.layers + 1)))
-        values: dict[str, Value] = {"layers": depth}
-        for name, distribution in self._space.distributions(depth).items():
-            if name == "layers":
-                continue
-            choices = getattr(distribution, "choices", None)
-            values[name] = part(name, choices or range(1, self._space.n + 1))
-        return self._space.decode(values)
+def _trial(outcome: Outcome, space: Space) -> FrozenTrial:
+    """Return the trial that an outcome of the study came of."""
+    ensemble, pruned = outcome.ensemble, not outcome.ranked
+    return create_trial(
+        state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+        params=dict(space.encode(ensemble)),
+        distributions=space.distributions(len(ensemble.layers)),
+        value=None if pruned else outcome.value,
+        intermediate_values={outcome.items: outcome.value or 0.0} if pruned else {},
+        user_attrs={"digest": ensemble.digest},
+    )

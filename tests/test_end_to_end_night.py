@@ -26,7 +26,7 @@ from tests.support.program import (
 )
 
 TRIALS = 8
-STOPPED = 12.0  # seconds
+STOPPED = 120.0  # seconds: ten, and whatever a busy machine takes to end a process
 ROOM = 60_000  # bytes
 
 
@@ -89,7 +89,8 @@ def test_the_exit_code_says_how_it_ended_though_nobody_reads_the_leaderboard(
     )
     os.close(write)
     assert done.returncode == 3, done.stderr
-    assert "the budget of 5 calls is spent" in done.stderr.splitlines()[-1]
+    kept = "is spent but for 1 kept for the confirmation, which needed no more; raise budget.calls"
+    assert f"the budget of 5 calls {kept}" in done.stderr.splitlines()[-1]
 
 
 def test_a_full_disk_ends_the_search_in_one_line_and_with_room_it_goes_on(

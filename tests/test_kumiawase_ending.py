@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,14 @@ async def test_a_database_that_fails_beside_the_search_hides_no_error_of_its_own
     assert "with exit code 1: stopped by an error: no single" in shown(found)["last_end"]
 
 
+def test_a_run_that_is_killed_early_has_told_of_half_its_time() -> None:
+    told, short = 0.0, running.HEARTBEAT
+    for pause in islice(running.pauses(), 8):
+        assert pause <= max(told + 1, 1.0)
+        told, short = told + pause, pause
+    assert short == running.HEARTBEAT
+
+
 async def test_after_a_sign_of_life_that_failed_comes_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,7 +233,7 @@ async def test_after_a_sign_of_life_that_failed_comes_the_next_one(
             await asyncio.sleep(0.01)
             said += capsys.readouterr().err
         # While somebody is there to mend it, not in the morning.
-        assert said.startswith("no message will be sent: notify: HOOK is not set")
+        assert said.startswith("no message will be sent: notify: HOOK is not set; export it")
         connection.execute("DROP TRIGGER broken")
         while connection.execute("SELECT seconds FROM workers").fetchone() == (0.0,):
             assert not search.done()

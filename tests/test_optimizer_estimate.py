@@ -6,6 +6,7 @@ Against whole rehearsals of several settings and pools docs/design/night.md hold
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import correlation, fmean
@@ -23,7 +24,7 @@ from moa.answer import Answer
 from moa.ensemble import Agent, Ensemble, single
 from optimizer.archive import Archive
 from optimizer.distinct import Halves, distinct
-from optimizer.estimate import FARTHEST, PAIRED_SD, SLOW, Forecast, Question, estimate
+from optimizer.estimate import LEAST, PAIRED_SD, SLOW, Forecast, Imagination, Question, estimate
 from optimizer.imagined import World
 from optimizer.items import item_shares, stratified
 from optimizer.outcome import Outcome
@@ -32,7 +33,8 @@ from optimizer.proposers.audition import Audition
 from optimizer.proposers.new_calls import Effort
 from optimizer.proposers.random import Inbox, Random
 from optimizer.proposers.set_gp import SetGP
-from optimizer.simulation import Asked, Crew, Scope, Tpe, asked
+from optimizer.sampler import tpe
+from optimizer.simulation import Asked, Crew, Scope, asked
 from optimizer.space import Space
 from tests.support.pool import PROMPT, SPACE, STUDY, Lab, TableJudge, suite
 
@@ -135,8 +137,12 @@ async def test_a_search_sends_exactly_the_requests_that_are_counted(tmp_path: Pa
     assert sum(requests.number for requests in found.values()) == sent
 
 
-def tpe(number: int) -> Crew:
-    return Crew((Tpe(SPACE, number),), lambda archive: archive.best(len(archive)))
+def by_score(archive: Archive) -> list[Outcome]:
+    return archive.best(len(archive))
+
+
+def optunas() -> Crew:
+    return Crew((), by_score, tpe(0))
 
 
 def auto(space: Space = SPACE, items: Suite = SUITE) -> Crew:
@@ -147,20 +153,24 @@ def auto(space: Space = SPACE, items: Suite = SUITE) -> Crew:
 
 
 def test_an_imagined_search_does_what_the_real_one_does() -> None:
-    found = asked(SPACE, SUITE, SCOPE, tpe(0), 0)
+    found = asked(SPACE, SUITE, SCOPE, optunas(), 0)
     search = [one for one in found if one.half == "search"]
     held_out = [one for one in found if one.half == "held_out"]
     assert len({one.ensemble.digest for one in search}) == len(search) == 3 + 2 + SCOPE.trials
     assert all(SPACE.contains(one.ensemble) for one in search)
     assert len(held_out) == 2 + SCOPE.confirm
-    assert asked(SPACE, SUITE, SCOPE, tpe(0), 0) == found != asked(SPACE, SUITE, SCOPE, tpe(1), 1)
+    assert (
+        asked(SPACE, SUITE, SCOPE, optunas(), 0)
+        == found
+        != asked(SPACE, SUITE, SCOPE, optunas(), 1)
+    )
 
 
 def test_only_what_a_search_races_is_stopped_early() -> None:
     items, raced = suite(2, 40), replace(SCOPE, racing=True, trials=30)
-    assert any(one.items < 80 for one in asked(SPACE, items, raced, tpe(0), 0))
+    assert any(one.items < 80 for one in asked(SPACE, items, raced, optunas(), 0))
     assert all(
-        one.items == 80 for one in asked(SPACE, items, replace(raced, racing=False), tpe(0), 0)
+        one.items == 80 for one in asked(SPACE, items, replace(raced, racing=False), optunas(), 0)
     )
     found = asked(WIDE, items, raced, auto(WIDE, items), 0)
     whole = [one for one in found if one.half == "search" and one.items == 80]
@@ -187,7 +197,7 @@ async def test_the_next_trial_imagined_is_the_next_of_the_real_search(tmp_path: 
 
 
 def test_what_a_discoverer_proposes_is_imagined_too() -> None:
-    crew = Crew((Inbox(),), lambda archive: archive.best(len(archive)))
+    crew = Crew((Inbox(),), by_score)
     alone = asked(WIDE, SUITE, SCOPE, crew, 0)
     found = asked(WIDE, SUITE, replace(SCOPE, discovery=True), crew, 0)
     best = max((o for o in found[:14]), key=lambda o: o.ensemble.calls)
@@ -202,9 +212,9 @@ def test_what_was_evaluated_on_another_suite_is_not_believed(changed: str) -> No
     if changed == "renamed":
         before = replace(before, items=tuple(replace(i, id=f"旧{i.id}") for i in before.items))
     old = World(before, 0, 0)
-    tried = asked(SPACE, before, SCOPE, tpe(0), 0)
+    tried = asked(SPACE, before, SCOPE, optunas(), 0)
     known = [old.outcome(one.ensemble, "tpe", None) for one in tried if one.half == "search"]
-    new, cold = (asked(SPACE, SUITE, SCOPE, tpe(0), 0, some) for some in (known, []))
+    new, cold = (asked(SPACE, SUITE, SCOPE, optunas(), 0, some) for some in (known, []))
     assert new == cold
 
 
@@ -213,7 +223,7 @@ def question(**changes: object) -> Question:
         space=SPACE,
         suite=SUITE,
         scope=SCOPE,
-        crew=tpe,
+        crew=optunas,
         judges={"search": j_judges, "held_out": j_judges},
         limits=LIMITS,
         contexts={},
@@ -228,7 +238,7 @@ def question(**changes: object) -> Question:
 
 
 def made(*measured: Usage, **changes: object) -> Forecast:
-    return estimate(question(**changes), Tariff(MODELS, ENDPOINTS, measured))
+    return estimate(question(**changes), Tariff(MODELS, ENDPOINTS, measured), Imagination())
 
 
 def usage(model: str, role: Any, reply: int, seconds: float) -> Usage:
@@ -281,24 +291,51 @@ def test_a_long_search_is_imagined_in_part_and_drawn_out() -> None:
         scope = replace(SCOPE, trials=trials, confirm=0)
         return made(space=WIDE, scope=scope, crew=crew).calls.value
 
-    def random(number: int) -> Crew:
-        return Crew((Random(WIDE, number),), lambda archive: archive.best(len(archive)))
+    def random() -> Crew:
+        return Crew((Random(WIDE, 0),), by_score)
 
     trials: list[int] = []
 
-    def counting(number: int) -> Crew:
+    def counting() -> Crew:
         def recommend(archive: Archive) -> list[Outcome]:
             trials.append(archive.tried)
             return []
 
-        return replace(random(number), recommend=recommend, slow=True)
+        return replace(random(), recommend=recommend, slow=True)
 
     whole, drawn_out = calls(240, random), calls(240, counting)
-    assert max(trials) == int(FARTHEST * SLOW) < 240
-    assert drawn_out == pytest.approx(whole, rel=0.05)
+    assert trials == [SLOW // LEAST] * LEAST
+    assert drawn_out == pytest.approx(whole, rel=0.1)
     trials.clear()
     assert calls(2400, counting) == pytest.approx(10 * whole, rel=0.15)
     assert sum(trials) <= SLOW
+
+
+def test_what_was_imagined_is_priced_anew_and_imagined_anew_once_trials_tell_more() -> None:
+    crews: list[int] = []
+
+    def counting() -> Crew:
+        crews.append(len(crews))
+        return optunas()
+
+    def forecast(*measured: Usage, known: Sequence[Outcome] = ()) -> Forecast:
+        of = question(crew=counting, known=known)
+        return estimate(of, Tariff(MODELS, ENDPOINTS, measured), imagination)
+
+    imagination = Imagination()
+    first, imagined = forecast(), len(crews)
+    world = World(SUITE, 0, 0)
+    alone = [world.outcome(single("a", 0.0), "baseline", None)]
+    assert forecast(known=alone) == first
+    slower = forecast(usage("a", "proposer", 1000, 9.0), known=alone)
+    assert len(crews) == imagined > LEAST
+    assert slower.calls == first.calls
+    assert slower.tokens.value > first.tokens.value
+    trials = [
+        one.ensemble for one in asked(SPACE, SUITE, SCOPE, optunas(), 1) if one.ensemble.layers
+    ]
+    forecast(known=[*alone, *(world.outcome(e, "tpe", None) for e in dict.fromkeys(trials))])
+    assert len(crews) > imagined
 
 
 def test_relatives_err_alike() -> None:

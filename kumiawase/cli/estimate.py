@@ -26,28 +26,32 @@ def command(
 
     The whole search is counted, with what the database holds of it already. Lengths and speeds
     are those of the requests in the database, of any study; where there are none they are
-    assumed and the ranges are wide, until the search has measured its single models.
+    assumed and the ranges are wide, until the search has measured its single models. A limit of
+    the budget that is too small for all trials is named, with what would be enough.
     """
     from contextlib import nullcontext
 
-    from data.suites import load_suite
     from db import engines
     from db.store import Store
-    from kumiawase import expected, forecasting, settings
+    from kumiawase import expected, forecasting, settings, shortage
 
     chosen = settings.load(config, study=study, storage=storage, trials=trials)
-    suite = load_suite(chosen.form.suite, chosen.folder)
+    suite = chosen.suite()
     file = engines.sqlite_file(chosen.storage)
     new = file is not None and not file.exists()  # looking makes no database
     with nullcontext() if new else Store.open(chosen.storage) as store:
         found = forecasting.forecast(chosen, suite, store)
-        spent = store.spent(chosen.study).calls if store else 0
+        short = shortage.shortages(chosen, suite, store, found)
+        spent = store.spent(chosen.study).searched.calls if store else 0
     if as_json:
-        options.print_json({"study": chosen.study, **found.to_json(), "calls_made": spent})
+        told = {"calls_made": spent, "short": [one.to_json() for one in short]}
+        options.print_json({"study": chosen.study, **found.to_json(), **told})
         return
     _print(found, f"{expected.duration(found.hours)} ({expected.basis(found)})")
     if spent:
         click.echo(f"study {chosen.study} has made {spent:,} of these calls already")
+    for one in short:
+        click.echo(one.line)
 
 
 def _print(found: Forecast, time: str) -> None:

@@ -29,7 +29,8 @@ def command(
 
     Times are h:mm:ss. `lost` is what failed requests took, `paused` how long an endpoint was left
     alone at its own wish, `away` how long models did not answer. With --json and --watch each look
-    is one line.
+    is one line; --watch where there is no terminal prints a line each time an evaluation begins
+    or ends, and the whole at the end of the search.
     """
     from kumiawase import settings
 
@@ -66,26 +67,36 @@ def _show(found: Overview, *, as_json: bool) -> None:
 
 
 def _watch(chosen: Settings) -> None:
-    """Refresh a terminal's other page until the search ends; elsewhere print the last look.
+    """Refresh a terminal's other page until the search ends; elsewhere print a line a change.
 
-    Left by Ctrl-C, that page leaves nothing behind, not even the ^C the terminal wrote on it.
+    The last look is printed whole. Left by Ctrl-C, the terminal's page leaves nothing behind,
+    not even the ^C that was written on it.
     """
     from contextlib import nullcontext
 
     from rich.live import Live
 
     from kumiawase import tables
-    from kumiawase.overview import rendered
+    from kumiawase.overview import line, rendered
 
-    found, out = _look(chosen), tables.console()
+    found, out, told = _look(chosen), tables.console(), ""
     page = Live(console=out, screen=True, auto_refresh=False) if out.is_terminal else None
     with page or nullcontext():
         while found.searching:
             if page is not None:
                 page.update(rendered(found, out.width), refresh=True)
+            elif line(found) != told:
+                told = line(found)
+                click.echo(f"{_so_far(found)} {told}")
             _wait()
             found = _look(chosen)
     _show(found, as_json=False)
+
+
+def _so_far(found: Overview) -> str:
+    from kumiawase.tables import duration
+
+    return f"{duration(found.spent.seconds)} {found.spent.calls:,} calls;"
 
 
 def _wait() -> None:
