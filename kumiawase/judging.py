@@ -10,9 +10,9 @@ from judges.language import LanguageGate
 from judges.pairwise import Answering, PairwiseJudge
 from judges.panel import PanelJudge, choose_members
 from judges.rubric import RubricJudge
-from kumiawase.forms import JudgeForm
 from kumiawase.members import asked, identity, members
 from kumiawase.settings import Settings
+from kumiawase.settings.forms import JudgeForm
 from moa.ensemble import single
 
 

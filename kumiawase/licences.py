@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from data import catalogue
 from data.catalogue import Entry
-from kumiawase.forms import ModelForm
+from kumiawase.settings.forms import ModelForm
 
 _USES = {
     "allowed": "commercial use allowed",

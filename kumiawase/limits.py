@@ -7,7 +7,7 @@ from typing import Final
 
 from db.store import Store
 from kumiawase.settings import Settings
-from kumiawase.until import moment
+from kumiawase.settings.until import moment
 from optimizer.budget import Limits
 
 UNTIL: Final = "until"  # the note that keeps which moment is meant

@@ -8,10 +8,10 @@ from judges import prompts, rules
 from judges.language import LANGUAGE_VERSION
 from judges.score import Judge
 from judges.verdict import PARSER_VERSION
-from kumiawase.forms import JudgeForm
 from kumiawase.judging import judging
 from kumiawase.members import asked, identity
 from kumiawase.settings import Settings
+from kumiawase.settings.forms import JudgeForm
 from optimizer.space import Space
 
 

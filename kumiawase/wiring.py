@@ -24,7 +24,6 @@ from endpoints.tokens import Tokens
 from judges import rules
 from judges.combined import CombinedJudge
 from judges.score import Judge
-from kumiawase.forms import JudgeForm
 from kumiawase.judging import judge_of, judging, verdicts, verdicts_a_turn
 from kumiawase.knowledge import Knowledge, facts_of
 from kumiawase.limits import limits_of, pin_until
@@ -32,6 +31,7 @@ from kumiawase.members import identity
 from kumiawase.pins import pins_of
 from kumiawase.proposing import discovery_of, proposers_of, sample_of, surrogate_of
 from kumiawase.settings import Settings
+from kumiawase.settings.forms import JudgeForm
 from moa import prompts
 from moa.answer import Answer
 from moa.conversation import Conversation

@@ -24,6 +24,7 @@ from judges import statistics
 from judges.score import Score
 from judges.statistics import Estimate
 from kumiawase import tables
+from kumiawase.views import leaderboard
 from moa.ensemble import Agent, Ensemble, single
 from tests.support.rows import PROMPT, answer, attempt, item, scores
 
@@ -234,7 +235,7 @@ async def test_a_confirmation_that_failed_is_no_held_out_score(
     assert (board.chosen.digest, board.chosen.held_out) == (MIX.digest, None)
     out = io.StringIO()
     monkeypatch.setattr(tables, "console", lambda: Console(file=out, width=200))
-    tables.leaderboard(board, 20)
+    leaderboard.show(board, 20)
     assert "confirmed on held-out items: 0 found, 0 baselines" in out.getvalue()
 
 

@@ -17,7 +17,8 @@ from db.standings import Leaderboard, Standing
 from db.store import Store
 from judges import statistics
 from judges.score import Score
-from kumiawase import footnotes, tables
+from kumiawase import tables
+from kumiawase.views import footnotes, leaderboard
 from moa.ensemble import Ensemble, single
 from tests.support.rows import answer, item
 
@@ -69,7 +70,7 @@ def row(board: Leaderboard, ensemble: Ensemble) -> Standing:
 def shown(board: Leaderboard, monkeypatch: pytest.MonkeyPatch) -> str:
     out = io.StringIO()
     monkeypatch.setattr(tables, "console", lambda: Console(file=out, width=200))
-    tables.leaderboard(board, 20)
+    leaderboard.show(board, 20)
     return out.getvalue()
 
 

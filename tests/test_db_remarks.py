@@ -15,7 +15,8 @@ from db.leaderboard import rank
 from db.remarks import Remarks, kept
 from db.store import Store
 from judges.inspection import Inspection, inspect
-from kumiawase import remarks, tables
+from kumiawase import tables
+from kumiawase.views import leaderboard, remarks
 from moa.ensemble import Ensemble
 from tests.support.rows import ALONE, MOA, answer, item, scores
 
@@ -76,10 +77,10 @@ async def test_the_table_shows_it_where_there_is_something_to_show(
     monkeypatch.setattr(tables, "console", lambda: Console(file=out, width=160))
     await store.pin("s", PINS)
     await evaluate(store, ALONE, "search", *FINE)
-    tables.leaderboard(rank(store, "s"), 20)
+    leaderboard.show(rank(store, "s"), 20)
     assert "flagged" not in out.getvalue()
     await evaluate(store, MOA, "search", PLEA, ENGLISH, "", "あ" * 80)
-    tables.leaderboard(rank(store, "s"), 20)
+    leaderboard.show(rank(store, "s"), 20)
     assert "flagged" in out.getvalue()
     assert "off lang." in out.getvalue()
     told = remarks.lines(rank(store, "s").rows)

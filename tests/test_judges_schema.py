@@ -24,11 +24,11 @@ from judges.pairwise import PairwiseJudge
 from judges.rubric import MANNERS, RubricJudge
 from judges.schema import read, schema
 from judges.verdict import PREFERENCES
-from kumiawase.forms import JudgeForm
 from kumiawase.rehearsal.pool import Pool
 from kumiawase.rehearsal.reply import Body, Message, Talker
 from kumiawase.rehearsal.world import World
 from kumiawase.settings import load
+from kumiawase.settings.forms import JudgeForm
 from kumiawase.wiring import judge_of, pins_of, space_of
 from moa.answer import Answer
 from moa.conversation import Conversation

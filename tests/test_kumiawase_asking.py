@@ -16,7 +16,7 @@ from endpoints.specs import EndpointSpec, ModelSpec
 from kumiawase.asking import ask
 from kumiawase.cli import cli
 from kumiawase.export.bundle import Bundle, dump
-from kumiawase.forms import MaxTokensForm
+from kumiawase.settings.forms import MaxTokensForm
 from moa.ensemble import Agent, Ensemble
 from moa.prompts import library
 from tests.support.fake_endpoint import Handler, completion, fake_endpoint, sends

@@ -26,11 +26,11 @@ from data.observer import Silent
 from db.pins import judged_by
 from db.records import Worker
 from db.store import Store
-from kumiawase import ending, running, stopping
-from kumiawase.overview import overview
+from kumiawase.night import ending, running, stopping
 from kumiawase.rehearsal.pool import Pool
 from kumiawase.rehearsal.server import serve
 from kumiawase.settings import Settings, load
+from kumiawase.views.overview import overview
 from kumiawase.wiring import open_session
 from moa.ensemble import single
 from optimizer.confirmation import StalledError

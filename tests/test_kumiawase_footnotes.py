@@ -9,7 +9,7 @@ from db.own_family import Residual
 from db.records import Spent
 from db.standings import HeldOut, Latency, Leaderboard, PerAnswer, Standing
 from judges.statistics import Difference, Estimate
-from kumiawase import footnotes
+from kumiawase.views import footnotes
 from moa.ensemble import single
 
 SEEN = Difference(0.05, 0.02, 0.08, 20, 12, 4, 4)

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from kumiawase import settings
-from kumiawase.forecasting import forecast
+from kumiawase.night.forecasting import forecast
+from kumiawase.night.shortage import Short, shortages
 from kumiawase.rehearsal.config import config
 from kumiawase.rehearsal.pool import Pool
 from kumiawase.settings import Settings
-from kumiawase.shortage import Short, shortages
 from optimizer.estimate import Forecast
 
 POOL = Pool(0)

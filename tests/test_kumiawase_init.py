@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import ConfigError
-from kumiawase import checkup, running, settings
+from kumiawase import checkup, settings
 from kumiawase.drafts import roles, servers
 from kumiawase.drafts.roles import Candidate
 from kumiawase.drafts.servers import Found
+from kumiawase.night import running
 from kumiawase.settings import Settings
 from tests.support import program
 from tests.support.fake_endpoint import FakeEndpoint, Handler, fake_endpoint, says, sends

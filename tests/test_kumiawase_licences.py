@@ -10,7 +10,7 @@ import yaml
 
 from data import catalogue
 from kumiawase import licences
-from kumiawase.forms import ModelForm
+from kumiawase.settings.forms import ModelForm
 from tests.support.program import JUDGE, MEMBERS, REPORT_JUDGE, pool, prepare, run, settings
 
 FREE, FORBIDDING = "cyberagent/calm3-22b-chat", "CohereForAI/aya-expanse-8b"

@@ -16,13 +16,13 @@ from aiohttp import web
 from db.store import Store
 from endpoints.flight import AttemptSettled, EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
-from kumiawase import journal
-from kumiawase.forms import NotifyForm
 from kumiawase.limits import UNTIL, limits_of, pin_until
-from kumiawase.notify import notify
+from kumiawase.night import journal
+from kumiawase.night.notify import notify
+from kumiawase.night.waits import Waits
 from kumiawase.redaction import Redactor
 from kumiawase.settings import Settings, load
-from kumiawase.waits import Waits
+from kumiawase.settings.forms import NotifyForm
 from moa.ensemble import single
 from optimizer.evaluation import ItemDone
 from optimizer.events import EnsembleClosed, PhaseStarted

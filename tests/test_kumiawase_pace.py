@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from endpoints.flight import AttemptSettled
-from kumiawase.forecasting import ENOUGH
-from kumiawase.pace import Pace
+from kumiawase.night.forecasting import ENOUGH
+from kumiawase.night.pace import Pace
 from optimizer.events import PhaseStarted
 from tests.support.rows import attempt
 

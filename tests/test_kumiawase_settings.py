@@ -13,9 +13,8 @@ import pytest
 import yaml
 
 from data.errors import ConfigError, SuiteError
-from kumiawase import yaml_lines
-from kumiawase.settings import Settings, load
-from kumiawase.until import moment
+from kumiawase.settings import Settings, load, yaml_lines
+from kumiawase.settings.until import moment
 from kumiawase.wiring import judging, pins_of, space_of, verdicts_a_turn
 from tests.conftest import ROOT
 from tests.support.pool import TableJudge, suite
@@ -359,7 +358,7 @@ LIMIT = """
 import resource, sys
 from pathlib import Path
 from data.errors import ConfigError, SuiteError
-from kumiawase import yaml_lines
+from kumiawase.settings import yaml_lines
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 used = resource.getrusage(resource.RUSAGE_SELF).ru_utime
 for name in sys.argv[1:]:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from db.store import Store
-from kumiawase import ending, expected, tables
+from kumiawase import tables
 from kumiawase.cli import cli, status
-from kumiawase.ending import Ended
-from kumiawase.overview import overview, rendered
+from kumiawase.night import ending, expected
+from kumiawase.night.ending import Ended
 from kumiawase.settings import Settings, load
+from kumiawase.views.overview import overview, rendered
 from moa.ensemble import single
 from tests.support.program import prepare, settings
 from tests.support.rows import attempt

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kumiawase import progress, stopping
-from kumiawase.stopping import interruptible
+from kumiawase.night import progress, stopping
+from kumiawase.night.stopping import interruptible
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from endpoints.flight import AttemptSettled, EndpointPaused
 from judges.common_scale import CommonScale
-from kumiawase import progress, tables
-from kumiawase.tally import WINDOW, Tally
+from kumiawase import tables
+from kumiawase.night import progress
+from kumiawase.night.tally import WINDOW, Tally
 from moa.ensemble import Ensemble, single
 from optimizer.evaluation import ItemDone
 from optimizer.events import (

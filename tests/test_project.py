@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.conftest import ROOT
+from tests.support.program import prepare, settings
 
 # Modules that a declared package's own interface hands out, so that it brings them along.
 BROUGHT_BY = {"httpx2": "openai", "pydantic_core": "pydantic"}
@@ -192,8 +193,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("verb", ["leaderboard", "status", "show", "roles"])
 def test_whoever_only_reads_does_not_wait_for_openai(verb: str, tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path / 'none.sqlite'}"
-    code, heavy = loaded(verb, "--storage", storage, "--study", "nobody")
+    file = prepare(tmp_path, settings("http://127.0.0.1:1/v1"))
+    code, heavy = loaded(verb, "--config", str(file))  # there is no database
     assert code == 2
     assert "sqlalchemy" in heavy
     assert not heavy & {"openai", "optuna"}

@@ -35,8 +35,8 @@ from judges.score import Judge, Score
 from kumiawase.auditing.engines import Engines
 from kumiawase.auditing.forecast import Charged, Forecast, Unpaid
 from kumiawase.auditing.reference import marks
-from kumiawase.forms import JudgeForm
 from kumiawase.settings import Settings
+from kumiawase.settings.forms import JudgeForm
 from kumiawase.wiring import judge_of, judging, pins_of, space_of
 from moa.answer import Answer
 from moa.conversation import Conversation

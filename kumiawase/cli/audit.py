@@ -66,8 +66,10 @@ def command(
     from kumiawase import settings
 
     chosen = settings.load(config, study=study, storage=storage)
-    from kumiawase import audit_view, auditing, progress
+    from kumiawase import auditing
     from kumiawase.auditing.reference import read
+    from kumiawase.night import progress
+    from kumiawase.views import audit
 
     marks = read(reference[0], Path(reference[1])) if reference else None
 
@@ -84,7 +86,7 @@ def command(
     if as_json:
         options.print_json(found.to_json())
     else:
-        audit_view.show(found)
+        audit.show(found)
     return 0 if found.fit else 1
 
 

@@ -24,7 +24,8 @@ def command(config: Path, storage: str | None, as_json: bool) -> int:
     import asyncio
     from dataclasses import asdict
 
-    from kumiawase import checkup, checkup_view, licences, settings, tables
+    from kumiawase import checkup, licences, settings, tables
+    from kumiawase.views import doctor
 
     chosen = settings.load(config, storage=storage)
     found = asyncio.run(checkup.examine(chosen))
@@ -32,11 +33,11 @@ def command(config: Path, storage: str | None, as_json: bool) -> int:
         options.print_json([asdict(one) for one in found])
     else:
         out = tables.console()
-        out.print(checkup_view.models(found))
-        for line in checkup_view.lines(found):
+        out.print(doctor.models(found))
+        for line in doctor.lines(found):
             out.print(tables.plain(line))
     for line in licences.warnings(chosen.form.models.items()):
         click.echo(f"licence: {line}", err=True)
     if not as_json:
-        click.echo(tables.visible(checkup_view.verdict(found)))
+        click.echo(tables.visible(doctor.verdict(found)))
     return 0 if all(one.ok for one in found) else 1

@@ -33,7 +33,8 @@ def command(
 
     from db import engines
     from db.store import Store
-    from kumiawase import expected, forecasting, settings, shortage
+    from kumiawase import settings
+    from kumiawase.night import expected, forecasting, shortage
 
     chosen = settings.load(config, study=study, storage=storage, trials=trials)
     suite = chosen.suite()

@@ -34,9 +34,10 @@ def write(settings: object, id_: str | None, file: Path) -> str:
     from data.errors import ConfigError, StudyError
     from db.leaderboard import rank
     from endpoints.dialects.learned import folds
-    from kumiawase import licences, proposal_view, reading
+    from kumiawase import licences, reading
     from kumiawase.export import bundle, pinned
     from kumiawase.settings import Settings
+    from kumiawase.views import discovery
 
     assert isinstance(settings, Settings)
     with reading.open_store(settings) as store:
@@ -56,7 +57,7 @@ def write(settings: object, id_: str | None, file: Path) -> str:
             if folds(store, settings.endpoints[model.endpoint].identity, model.served_name)
         )
         try:
-            named = proposal_view.prompt_names(store.proposals(settings.study))
+            named = discovery.prompt_names(store.proposals(settings.study))
             bundle.write(file, settings, board, rows[0], store.prompts(), folding, named)
         except OSError as error:
             raise ConfigError(f"cannot be written ({error.strerror})", place=str(file)) from None

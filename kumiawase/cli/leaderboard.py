@@ -87,10 +87,11 @@ def _ranked(settings: Settings, *others: str, mixed: bool = False) -> Leaderboar
 
 
 def _print(board: Leaderboard, rows: int, *, as_json: bool) -> None:
-    from kumiawase import tables, trade_view
+    from kumiawase import tables
+    from kumiawase.views import leaderboard, trade
 
     if as_json:
         options.print_json(board.to_json())
     else:
-        tables.leaderboard(board, rows)
-        trade_view.show(board.pareto, tables.console())
+        leaderboard.show(board, rows)
+        trade.show(board.pareto, tables.console())

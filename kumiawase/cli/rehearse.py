@@ -138,8 +138,9 @@ def _search(
     import asyncio
 
     from data.errors import StudyError
-    from kumiawase import running, settings
+    from kumiawase import settings
     from kumiawase.export.bundle import dump
+    from kumiawase.night import running
     from kumiawase.rehearsal.config import config
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,13 +22,14 @@ def command(config: Path, study: str | None, storage: str | None, as_json: bool)
     adds over the mean aggregator; both are drawn towards 0 where little was tried. `alone` is its
     score as a single model.
     """
-    from kumiawase import role_views, settings
+    from kumiawase import settings
     from kumiawase.reading import open_store
+    from kumiawase.views import roles
 
     chosen = settings.load(config, study=study, storage=storage)
     with open_store(chosen) as store:
-        found = role_views.read(store, chosen)
+        found = roles.read(store, chosen)
     if as_json:
         options.print_json(found.to_json())
     else:
-        role_views.show(found)
+        roles.show(found)

@@ -36,7 +36,7 @@ def command(
     from kumiawase import settings
 
     chosen = settings.load(config, study=study, storage=storage, trials=trials)
-    from kumiawase import running  # a second's worth of imports: not before a typing error
     from kumiawase.cli.leaderboard import at_end
+    from kumiawase.night import running  # a second's worth of imports: not before a typing error
 
     return at_end(chosen, asyncio.run(running.run(chosen)), as_json=as_json)

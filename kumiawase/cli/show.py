@@ -35,7 +35,8 @@ def command(
 
     ID is a trial number or an id from the leaderboard: the first characters of a digest.
     """
-    from kumiawase import proposal_view, reading, settings
+    from kumiawase import reading, settings
+    from kumiawase.views import discovery
 
     chosen = settings.load(config, study=study, storage=storage)
     if every:
@@ -55,7 +56,7 @@ def command(
         mine = len(halves)
         known = store.proposals(chosen.study)
         proposals = [p for p in known if p.digest == digest]
-        texts, names = store.prompts(), proposal_view.prompt_names(known)
+        texts, names = store.prompts(), discovery.prompt_names(known)
     if item is not None:
         found = [(e, [r for r in results if r.item_id == item]) for e, results in found]
         if not any(results for _, results in found):
@@ -67,32 +68,33 @@ def command(
     else:
         _head(found[0][0])
         for proposal in proposals:
-            proposal_view.show_one(proposal, halves, texts, names)
+            discovery.show_one(proposal, halves, texts, names)
         _print(found, whole=item is not None)
 
 
 def _every(chosen: Settings, *, as_json: bool) -> None:
-    from kumiawase import proposal_view, reading
+    from kumiawase import reading
+    from kumiawase.views import discovery
 
     with reading.open_store(chosen) as store:
         proposals, seen = store.proposals(chosen.study), reading.counted(store, chosen.study)
     if as_json:
-        options.print_json(proposal_view.to_json(proposals, seen))
+        options.print_json(discovery.to_json(proposals, seen))
     else:
-        proposal_view.show_all(proposals, seen)
+        discovery.show_all(proposals, seen)
 
 
 def _json(
     found: list[tuple[Evaluation, list[Result]]], proposals: list[Proposal]
 ) -> dict[str, Any]:
-    from kumiawase import proposal_view
+    from kumiawase.views import discovery
 
     first = found[0][0]
     return {
         "ensemble": first.ensemble.to_json(),
         "digest": first.digest,
         "origin": first.origin,
-        "proposals": proposal_view.to_json(proposals, (e for e, _ in found)),
+        "proposals": discovery.to_json(proposals, (e for e, _ in found)),
         "evaluations": [_evaluation(*one) for one in found],
     }
 

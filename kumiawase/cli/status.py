@@ -10,8 +10,8 @@ import click
 from kumiawase.cli import options
 
 if TYPE_CHECKING:
-    from kumiawase.overview import Overview
     from kumiawase.settings import Settings
+    from kumiawase.views.overview import Overview
 
 EVERY = 2.0  # seconds between two looks
 
@@ -47,8 +47,8 @@ def command(
 
 
 def _look(chosen: Settings) -> Overview:
-    from kumiawase.overview import overview
     from kumiawase.reading import open_store
+    from kumiawase.views.overview import overview
 
     with open_store(chosen) as store:
         return overview(chosen, store)
@@ -56,7 +56,7 @@ def _look(chosen: Settings) -> Overview:
 
 def _show(found: Overview, *, as_json: bool) -> None:
     from kumiawase import tables
-    from kumiawase.overview import rendered
+    from kumiawase.views.overview import rendered
 
     if as_json:
         options.print_json(found.to_json())
@@ -77,7 +77,7 @@ def _watch(chosen: Settings) -> None:
     from rich.live import Live
 
     from kumiawase import tables
-    from kumiawase.overview import line, rendered
+    from kumiawase.views.overview import line, rendered
 
     found, out, told = _look(chosen), tables.console(), ""
     page = Live(console=out, screen=True, auto_refresh=False) if out.is_terminal else None

@@ -66,43 +66,43 @@ def command(
 
 
 def _list(*, as_json: bool) -> None:
-    from kumiawase import suite_views
+    from kumiawase.views import suites
 
     if as_json:
-        click.echo(suite_views.as_json(suite_views.listing()))
+        click.echo(suites.as_json(suites.listing()))
     else:
-        suite_views.show_listing()
+        suites.show_listing()
 
 
 def _show(spec: object, category: str | None, most: int, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from data.suites import load_suite
-    from kumiawase import suite_views
+    from kumiawase.views import suites
 
     suite = load_suite(spec, Path())
     if category is None:
         if as_json:
-            rows = suite_views.counts(suite)
+            rows = suites.counts(suite)
             found = {"name": suite.name, "digest": suite.digest, "categories": rows}
-            click.echo(suite_views.as_json(found))
+            click.echo(suites.as_json(found))
         else:
-            suite_views.show_counts(suite)
+            suites.show_counts(suite)
         return
     if category not in suite.weights:
         raise click.UsageError(f"no category {category!r}; there are {', '.join(suite.weights)}")
     items = [item for item in suite.items if item.category == category][:most]
     if as_json:
-        click.echo(suite_views.as_json([asdict(item) for item in items]))
+        click.echo(suites.as_json([asdict(item) for item in items]))
     else:
-        suite_views.show_items(items)
+        suites.show_items(items)
 
 
 def _check(spec: object, name: str, context: int, *, as_json: bool) -> int:
     from data.suites import scan_suite
     from judges.japanese import dictionary
     from judges.suite_check import check_suite
-    from kumiawase import suite_views
+    from kumiawase.views import suites
 
     scan = scan_suite(spec, Path())
     findings = check_suite(scan, name, context)
@@ -114,9 +114,9 @@ def _check(spec: object, name: str, context: int, *, as_json: bool) -> int:
             "dictionary": dictionary(),
             "findings": [finding.to_json() for finding in findings],
         }
-        click.echo(suite_views.as_json(found))
+        click.echo(suites.as_json(found))
     else:
-        suite_views.show_findings(name, len(scan.items), findings)
+        suites.show_findings(name, len(scan.items), findings)
     return 2 if findings else 0
 
 
@@ -124,14 +124,15 @@ def _quality(
     config: Path, study: str, storage: str | None, most: int | None, *, as_json: bool
 ) -> None:
     from db.item_quality import item_quality
-    from kumiawase import settings, suite_views
+    from kumiawase import settings
     from kumiawase.reading import open_store
+    from kumiawase.views import suites
 
     chosen = settings.load(config, study=study, storage=storage)
     with open_store(chosen) as store:
         found = item_quality(store, study)
     if as_json:
         rows = [quality.to_json() for quality in found[:most]]
-        click.echo(suite_views.as_json({"study": study, "items": rows}))
+        click.echo(suites.as_json({"study": study, "items": rows}))
     else:
-        suite_views.show_quality(found, study, most)
+        suites.show_quality(found, study, most)

@@ -17,10 +17,10 @@ from data.digest import text_digest
 from data.errors import ConfigError
 from db.standings import Leaderboard, Standing
 from endpoints.specs import EndpointSpec, ModelSpec
-from kumiawase import __version__, licences, yaml_lines
-from kumiawase.form_faults import finding
-from kumiawase.forms import EndpointForm, MaxTokensForm, ModelForm
-from kumiawase.settings import Settings, endpoint_spec, model_spec
+from kumiawase import __version__, licences
+from kumiawase.settings import Settings, endpoint_spec, model_spec, yaml_lines
+from kumiawase.settings.faults import finding
+from kumiawase.settings.forms import EndpointForm, MaxTokensForm, ModelForm
 from moa.ensemble import Ensemble
 from moa.prompts import library
 

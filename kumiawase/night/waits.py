@@ -6,10 +6,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from endpoints.flight import EndpointPaused
 from endpoints.scheduler import ModelAway, ModelBack
+
+NOTE: Final = "waits "  # what the note on a run's endpoints begins with; then its worker
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from endpoints.flight import AttemptSettled
-from kumiawase.forecasting import ENOUGH
+from kumiawase.night.forecasting import ENOUGH
 from optimizer.events import PhaseStarted
 
 

@@ -7,7 +7,7 @@ import difflib
 from pydantic import BaseModel, ValidationError
 
 from data.errors import ConfigError
-from kumiawase.forms import (
+from kumiawase.settings.forms import (
     BudgetForm,
     EndpointForm,
     JudgeForm,
@@ -17,7 +17,7 @@ from kumiawase.forms import (
     SearchForm,
     SettingsForm,
 )
-from kumiawase.yaml_lines import Document
+from kumiawase.settings.yaml_lines import Document
 
 
 def finding(error: ValidationError, document: Document) -> ConfigError:

@@ -15,19 +15,19 @@ from typing import Any, TypeVar
 from data.errors import StoreError
 from data.observer import Several
 from db.leaderboard import rank
-from kumiawase import __version__, ending, expected, forecasting, journal, progress, tables
-from kumiawase.ending import Ended
-from kumiawase.journal import Journal
-from kumiawase.notify import notify, unusable
-from kumiawase.overview import WAITS
-from kumiawase.pace import Pace
-from kumiawase.progress import say
+from kumiawase import __version__, tables
+from kumiawase.night import ending, expected, forecasting, journal, progress
+from kumiawase.night.ending import Ended
+from kumiawase.night.journal import Journal
+from kumiawase.night.notify import notify, unusable
+from kumiawase.night.pace import Pace
+from kumiawase.night.progress import say
+from kumiawase.night.shortage import Short, shortages
+from kumiawase.night.stopping import Stop, beside, interruptible, stop_file
+from kumiawase.night.tally import Tally
+from kumiawase.night.waits import NOTE, Waits
 from kumiawase.redaction import Redactor
 from kumiawase.settings import Settings
-from kumiawase.shortage import Short, shortages
-from kumiawase.stopping import Stop, beside, interruptible, stop_file
-from kumiawase.tally import Tally
-from kumiawase.waits import Waits
 from kumiawase.wiring import Session, open_session
 from optimizer.estimate import Forecast, Imagination
 from optimizer.search import End
@@ -174,7 +174,7 @@ async def _search(
     worker = await store.register(settings.study)
 
     async def note_health() -> None:
-        await store.note(settings.study, WAITS + worker, waited.to_json(session.completions.slots))
+        await store.note(settings.study, NOTE + worker, waited.to_json(session.completions.slots))
 
     beside_it = [
         asyncio.create_task(_beat(session, worker, note_health)),

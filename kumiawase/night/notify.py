@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from kumiawase.forms import NotifyForm, loopback
+from kumiawase.settings.forms import NotifyForm, loopback
 
 DEADLINE = 10.0  # seconds of one try
 TRIES = 2

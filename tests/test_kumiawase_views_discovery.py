@@ -12,7 +12,7 @@ import pytest
 
 from data.digest import text_digest
 from db.records import Proposal
-from kumiawase import proposal_view
+from kumiawase.views.discovery import prompt_names
 from moa import prompts
 from moa.ensemble import Agent, Ensemble
 from tests.support.completers import saying
@@ -41,7 +41,7 @@ def test_prompts_are_called_by_who_brought_them_first() -> None:
     again = replace(WORDED, aggregator=replace(WORDED.aggregator, model="c"))
     refused = replace(taken(WORDED, "断られた案"), rejected="smoke_empty: nothing")
     unread = Proposal("discovery", "text", rejected="unreadable: …")
-    names = proposal_view.prompt_names(
+    names = prompt_names(
         [refused, unread, taken(plain, "いつもの"), taken(WORDED, "比べる"), taken(again, "後の")]
     )
     assert names[text_digest(WORDS)] == "discovered: 比べる"

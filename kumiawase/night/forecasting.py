@@ -15,10 +15,10 @@ from db.seen import Seen, seen
 from db.store import Store
 from judges.panel import LEAST_OUTSIDE
 from judges.statistics import Estimate, deviation
-from kumiawase.forms import JudgeForm
 from kumiawase.judging import verdicts
 from kumiawase.proposing import proposers_of, sample_of, surrogate_of
 from kumiawase.settings import Settings
+from kumiawase.settings.forms import JudgeForm
 from kumiawase.wiring import space_of, tariff_of
 from moa.ensemble import Ensemble
 from optimizer.distinct import Judges

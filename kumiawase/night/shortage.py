@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from data.suites import Suite
 from db.store import Store
-from kumiawase.forecasting import forecast
 from kumiawase.limits import limits_of
+from kumiawase.night.forecasting import forecast
 from kumiawase.settings import Settings
+from kumiawase.settings.until import moment
 from kumiawase.tables import duration
-from kumiawase.until import moment
 from kumiawase.wiring import reserve_of, tariff_of
 from optimizer.budget import MOST_KEPT
 from optimizer.estimate import Forecast

@@ -13,14 +13,14 @@ from rich.text import Text
 from db.records import Evaluation, Health, Reason, Spent, Worker
 from db.store import Store
 from db.studies import trials
-from kumiawase import ending, expected, tables
+from kumiawase import tables
 from kumiawase.limits import limits_of
+from kumiawase.night import ending, expected, waits
 from kumiawase.reading import counted
 from kumiawase.settings import Settings
 from kumiawase.tables import duration
 from optimizer.budget import Amount, Budget, Level
 
-WAITS: Final = "waits "  # what the note on a run's endpoints begins with; then its worker
 NARROW: Final = 72  # columns in which the eight of the endpoints would fold within words
 _OVER: Final = 1.005  # share that is not 100 % any more as it is shown
 _ENDED: Final = {"COMPLETE": "done", "PRUNED": "pruned", "FAILED": "failed", "RUNNING": "begun"}
@@ -115,7 +115,7 @@ def overview(settings: Settings, store: Store) -> Overview:
     whole = ending.finished(notes.get(ending.NOTE), workers)
     compared = expected.against if whole else expected.so_far
     before = Amount(spent.searched.calls, spent.usd, spent.seconds)
-    told = [notes[WAITS + w.id] for w in workers if WAITS + w.id in notes]
+    told = [notes[waits.NOTE + w.id] for w in workers if waits.NOTE + w.id in notes]
     return Overview(
         study=study,
         searching=[worker for worker in workers if worker.at_work],

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from kumiawase.night.tally import Tally
 from kumiawase.tables import duration, visible
-from kumiawase.tally import Tally
 
 EVERY = 30.0  # seconds between two plain lines: enough to see it lives, too few to be spam
 

@@ -14,16 +14,16 @@ from data import catalogue
 from data.errors import ConfigError, SuiteError
 from data.suites import Suite, load_suite
 from endpoints.specs import EndpointSpec, ModelSpec
-from kumiawase import yaml_lines
-from kumiawase.form_faults import finding
-from kumiawase.forms import (
+from kumiawase.settings import yaml_lines
+from kumiawase.settings.faults import finding
+from kumiawase.settings.forms import (
     EndpointForm,
     JudgeForm,
     ModelForm,
     SettingsForm,
     loopback,
 )
-from kumiawase.yaml_lines import Document
+from kumiawase.settings.yaml_lines import Document
 
 _LINE = re.compile(r":\d+$")
 

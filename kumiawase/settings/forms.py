@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from endpoints.specs import SystemRole, TokenLimitParam, ToolForm, VerdictForm
-from kumiawase.until import moment, written
+from kumiawase.settings.until import moment, written
 
 Sampler = Literal["auto", "set-gp", "evolution", "discovery", "tpe", "random"]
 ModelRole = Literal["proposer", "aggregator"]

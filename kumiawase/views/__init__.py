@@ -1,0 +1,1 @@
+"""What verbs show a person, read from a study."""
