@@ -268,7 +268,8 @@ def _imagined(question: Question) -> Iterator[Mapping[Kind, Requests]]:
         crew = question.crew()
         found = asked(question.space, question.suite, scope, crew, number, question.known)
         requests = counted(found)
-        if trials < wanted:
+        exhausted = sum(one.trial for one in found) < trials  # nothing is left to go on with
+        if trials < wanted and not exhausted:
             search = [one for one in found if one.half == "search"]
             last = (trials - known) // 2
             held_out = [one for one in found if one.half == "held_out"]

@@ -258,7 +258,7 @@ class Evaluator:
             value=value,
             **costs(progress.results.values()),
             silent=frozenset(progress.silent),
-            refused=len(progress.refused - set(progress.results)),
+            refused=len(progress.refused - set(progress.results)) if progress.results else 0,
         )
 
     async def _close(self, record: Evaluation, outcome: Outcome) -> None:

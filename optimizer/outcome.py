@@ -24,7 +24,8 @@ class Outcome:
             value plus the paired difference.
         usd, seconds: Means over the answers.
         silent: Members that left a request unanswered for good.
-        refused: Items without a result for which a server would refuse a request again.
+        refused: Items without a result for which a server would refuse a request again: it
+            answers others. One that refuses all may be a gateway whose model is being loaded.
     """
 
     ensemble: Ensemble

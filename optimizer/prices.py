@@ -34,7 +34,7 @@ class Take(NamedTuple):
         seconds: From sending to the end.
         usd: Price of the tokens and the host's share.
         measured: Whether it was; else it is assumed: an answer of some 400 Japanese characters,
-            at 30 tokens a second.
+            at the speed of what was measured, or at 30 tokens a second.
     """
 
     prompt: float
@@ -90,7 +90,7 @@ class Tariff:
 
     def take(self, model: str, role: Role) -> Take:
         """Return what a request takes: of this kind, of the model, of the role, or assumed."""
-        alike = next((kinds for kinds in (_ANSWERS, _VERDICTS) if role in kinds), (role,))
+        alike = _alike(role)
         for kinds in (
             [(model, role)],
             [(model, other) for other in alike],
@@ -101,7 +101,7 @@ class Tariff:
                 pooled = _sum(some)
                 return self._priced(model, pooled, pooled.calls)
         prompt, reply = _ASSUMED[role]
-        assumed = Usage(model, role, 1, prompt, reply, reply / TOKENS_PER_SECOND)
+        assumed = Usage(model, role, 1, prompt, reply, reply / self._tokens_per_second())
         return self._priced(model, assumed, 1)._replace(measured=False)
 
     def forecast(
@@ -142,8 +142,9 @@ class Tariff:
         return Take(prompt, reply, usual.seconds, tokens + rent, usual.measured)
 
     def measured(self, role: Role) -> bool:
-        """Return whether any model was measured in a role."""
-        return any(r == role and u.calls >= ENOUGH for (_, r), u in self._seen.items())
+        """Return whether any model was measured in a role, or one like it."""
+        alike = _alike(role)
+        return any(r in alike and u.calls >= ENOUGH for (_, r), u in self._seen.items())
 
     def _priced(self, model: str, seen: Usage, calls: int) -> Take:
         spec = self._models[model]
@@ -174,6 +175,15 @@ class Tariff:
             return 1 / CHARACTERS_PER_TOKEN
         return sum(u.completion_tokens for u in seen) / characters
 
+    def _tokens_per_second(self) -> float:
+        """Return how fast the models write, whoever and what for."""
+        tokens, seconds = (
+            sum(getattr(u, name) for u in self._seen.values())
+            for name in ("completion_tokens", "seconds")
+        )
+        enough = sum(u.calls for u in self._seen.values()) >= ENOUGH
+        return tokens / seconds if enough and tokens and seconds else TOKENS_PER_SECOND
+
     def _rate(self, model: str) -> float:
         return self._endpoints[self._models[model].endpoint].usd_per_hour
 
@@ -181,6 +191,11 @@ class Tariff:
         kind = usage.model, usage.role
         known = self._seen.get(kind)
         self._seen[kind] = usage if known is None else _sum((known, usage))
+
+
+def _alike(role: Role) -> tuple[Role, ...]:
+    """Return the roles whose requests are like a role's."""
+    return next((kinds for kinds in (_ANSWERS, _VERDICTS) if role in kinds), (role,))
 
 
 def _sum(usages: Iterable[Usage]) -> Usage:

@@ -87,12 +87,14 @@ class Asked:
 
     Attributes:
         again: Whether the search's judge reads the answers to held-out items, too.
+        trial: Whether it is one of the trials.
     """
 
     ensemble: Ensemble
     half: Split
     items: int
     again: bool = False
+    trial: bool = False
 
 
 def asked(
@@ -136,7 +138,10 @@ def _all(archive: Archive, space: Space, suite: Suite, scope: Scope, crew: Crew)
     confirmed = candidates(archive, best, scope.confirm, scope.compared, members)
     leaders = leading([outcome for outcome in best if outcome.ensemble in confirmed], members)
     return [
-        *(Asked(outcome.ensemble, "search", outcome.items) for outcome in archive.all()),
+        *(
+            Asked(o.ensemble, "search", o.items, trial=o.origin != "baseline")
+            for o in archive.all()
+        ),
         *(Asked(e, "held_out", held_out, again=e in leaders) for e in confirmed),
     ]
 
@@ -179,6 +184,12 @@ class _Trials:
 
     async def run(self) -> None:
         """Go on until the archive holds all trials or nobody proposes."""
+        try:
+            await self._search()
+        finally:
+            self._asker.close()
+
+    async def _search(self) -> None:
         archive = self._archive
         await self._asker.open()
         while archive.tried + len(self._flying) < self._scope.trials:
@@ -192,7 +203,6 @@ class _Trials:
                 await self._close()
         while self._flying:
             await self._close()
-        self._asker.close()
 
     async def _begin(self, asked: asking.Asked) -> None:
         while asked.ensemble.digest in self._flying:

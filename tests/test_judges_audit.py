@@ -177,6 +177,15 @@ def test_answers_alike_to_one_question_count_as_one() -> None:
     assert four.error == pytest.approx(one.error, rel=0.05)
 
 
+def test_two_questions_are_too_few_to_be_sure_of_position() -> None:
+    verdicts = (Score(f"judge, {FIRST}", 0.75), Score(f"judge, {SECOND}", 0.25))
+    for questions, sure in ((2, False), (60, True)):
+        items = [Item(str(n % questions), "", ("",), "search") for n in range(60)]
+        given = [Given(i, answer("答え"), "a", (Score(PAIRWISE, 0.5), *verdicts)) for i in items]
+        line = lines(audit(replace(NOTHING, given=given, pairwise=True)))["position"]
+        assert (line.state == "fail") == sure
+
+
 def compared(seed: int, number: int, first: float) -> Given:
     """Return a pair's verdicts in both orders, its answers lying some logits apart."""
     apart = 2 * normal(seed, number)

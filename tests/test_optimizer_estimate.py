@@ -6,6 +6,7 @@ Against whole rehearsals of several settings and pools docs/design/night.md hold
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -336,6 +337,48 @@ def test_what_was_imagined_is_priced_anew_and_imagined_anew_once_trials_tell_mor
     ]
     forecast(known=[*alone, *(world.outcome(e, "tpe", None) for e in dict.fromkeys(trials))])
     assert len(crews) > imagined
+
+
+def test_a_space_that_is_tried_out_is_not_drawn_out() -> None:
+    few = Space(("a", "b"), ("a", "b"), 1, 2, 1, (0.0,), (PROMPT,))
+    scopes = [replace(SCOPE, trials=trials) for trials in (100, 5000)]
+    less, more = (made(space=few, scope=scope).calls for scope in scopes)
+    assert less == more
+
+
+def test_trials_of_another_space_are_known_and_hinder_nobody() -> None:
+    world, narrow = (
+        World(SUITE, 0, 0),
+        replace(SPACE, proposers=("a", "b"), aggregators=("a", "b")),
+    )
+    tried = [one.ensemble for one in asked(SPACE, SUITE, SCOPE, optunas(), 1) if one.trial]
+    known = [world.outcome(ensemble, "tpe", None) for ensemble in tried]
+    assert not all(narrow.contains(ensemble) for ensemble in tried)
+    scope = replace(SCOPE, trials=len(tried) + 2)
+    found = [one for one in asked(narrow, SUITE, scope, optunas(), 0, known) if one.trial]
+    assert len({one.ensemble.digest for one in found}) == len(found) == scope.trials
+
+
+def test_a_search_imagined_in_vain_leaves_no_thread() -> None:
+    class Broken:
+        name = "broken"
+
+        async def propose(self, archive: Archive, k: int) -> list[Ensemble]:
+            raise RuntimeError(f"{len(archive)} {k}")
+
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            asked(SPACE, SUITE, SCOPE, Crew((Broken(),), by_score), 0)
+    assert threading.active_count() == before
+
+
+def test_an_audit_measures_verdicts_and_any_reply_how_fast_models_write() -> None:
+    tariff = Tariff(MODELS, ENDPOINTS, [usage("a", "audit", 100, 2.0)])
+    assert tariff.measured("judge")
+    assert not tariff.measured("proposer")
+    assumed = tariff.take("b", "discovery")
+    assert (assumed.measured, assumed.seconds) == (False, assumed.reply * 2.0 / 100)
 
 
 def test_relatives_err_alike() -> None:

@@ -337,7 +337,7 @@ async def test_a_server_that_goes_away_before_any_model_is_scored_is_waited_for(
 
 async def test_held_out_items_refused_for_good_are_not_waited_for(tmp_path: Path) -> None:
     with Lab(tmp_path) as lab:
-        texts = {item.turns[0] for item in lab.suite.half("held_out")}
+        texts = {item.turns[0] for item in lab.suite.half("held_out")[::2]}
 
         def says(request: Request) -> Reply:
             held_out = any(t in m["content"] for t in texts for m in request.messages)

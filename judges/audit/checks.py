@@ -242,9 +242,10 @@ def _design_effect(pairs: Sequence[tuple[str, tuple[int, int]]]) -> float:
     """
     first = Counter(item for item, pair in pairs if pair == (1, 1))
     second = Counter(item for item, pair in pairs if pair == (-1, -1))
-    if not first or not second:
-        return 1.0
     ones, twos, items = first.total(), second.total(), {item for item, _ in pairs}
+    if not ones or not twos:  # as if all pairs of an item were one
+        each = (first or second).values()
+        return sum(n * n for n in each) / max(1, sum(each))
     apart = sum((first[item] / ones - second[item] / twos) ** 2 for item in items)
     return max(1.0, apart / (1 / ones + 1 / twos))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -111,7 +111,7 @@ def _question(
         parallel=parallel,
         paired_sd=_paired_sd(found, suite.weights),
         seed=form.search.seed,
-        known=_known(found),
+        known=_known(found, settings.models),
         again=_judges(settings, form.judge) if form.report_judge else None,
     )
 
@@ -136,15 +136,20 @@ def _judges(settings: Settings, form: JudgeForm) -> Judges:
 
 def _parallel(store: Store) -> float | None:
     """Return how many requests were in flight on average while searches ran."""
-    usage, running = [u for u in store.usage() if u.replies], store.running()
+    usage = [u for u in store.usage() if u.replies and u.role != "audit"]
+    running = store.running()
     if sum(u.calls for u in usage) < ENOUGH or running <= 0:
         return None
     return max(sum(u.seconds for u in usage) / running, 1.0)
 
 
-def _known(found: Sequence[Seen]) -> list[Outcome]:
-    """Return what was evaluated on the search items."""
-    closed = [one for one in found if one.evaluation.half == "search"]
+def _known(found: Sequence[Seen], models: Collection[str]) -> list[Outcome]:
+    """Return what was evaluated on the search items, of models that are still there."""
+    closed = [
+        one
+        for one in found
+        if one.evaluation.half == "search" and one.evaluation.ensemble.models <= set(models)
+    ]
     return [_outcome(one) for one in closed if one.evaluation.state in ("COMPLETE", "PRUNED")]
 
 

@@ -48,10 +48,10 @@ class Short:
         if not self.trials:
             reached = "its baselines, before any trial"
         small, more = ("soon", "a later one") if self.limit == "until" else ("small", "more")
+        fewer = ", or fewer search.trials" if self.wanted else ""
         return (
             f"budget.{self.limit} is too {small}: by this estimate {unit(self.budget)} end the"
-            f" search at {reached}; all need about {unit(self.needed)}: write {more}, or fewer"
-            " search.trials"
+            f" search at {reached}; all need about {unit(self.needed)}: write {more}{fewer}"
         )
 
 
