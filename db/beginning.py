@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, column, delete, exists, inspect, select, table
 
 from db.statements import Work
-from db.tables import AnswerRow, AttemptRow, EvaluationRow, ModelFactsRow, PinRow
+from db.tables import AnswerRow, EvaluationRow, ModelFactsRow, PinRow
 
 # Optuna's tables as far as they are read here: its own import would cost a reader 0.4 s.
 STUDIES = table("studies", column("study_id"), column("study_name"))
@@ -13,15 +13,17 @@ TRIALS = table("trials", column("trial_id"), column("study_id"), column("number"
 
 
 def vain(study: str) -> Work[bool]:
-    """Tell whether a study holds no reply, no answer and no trial."""
-    replies = exists().where(AttemptRow.study == study, AttemptRow.outcome == "ok")
+    """Tell whether a study holds no answer and no trial.
+
+    Replies alone bind nobody: an audit may have asked for them, and every study uses them.
+    """
     answers = exists().where(
         EvaluationRow.study == study, AnswerRow.evaluation == EvaluationRow.id
     )
     trials = exists().where(STUDIES.c.study_name == study, TRIALS.c.study_id == STUDIES.c.study_id)
 
     def work(connection: Connection) -> bool:
-        found = [replies, answers]
+        found = [answers]
         if inspect(connection).has_table(TRIALS.name):
             found.append(trials)
         return not any(connection.execute(select(one)).scalar_one() for one in found)

@@ -30,11 +30,14 @@ def read(study: str) -> Work[dict[str, Any]]:
     return lambda connection: {field: value for field, value in connection.execute(query)}
 
 
-def pin(study: str, fields: Mapping[str, Any]) -> Work[None]:
+def pin(study: str, fields: Mapping[str, Any], *, renew: bool = False) -> Work[None]:
     """Write fields down the first time, compare them ever after.
 
-    A study that has brought nothing yet, neither reply nor answer nor trial, is begun anew
-    where a field differs.
+    Args:
+        study: Whose fields.
+        fields: What it is.
+        renew: Begin a study anew that has brought neither answer nor trial, where a field
+            differs or an audit alone knew it; for whoever holds the study's lock.
 
     Raises:
         StudyError: A field differs; none is written.
@@ -47,11 +50,12 @@ def pin(study: str, fields: Mapping[str, Any]) -> Work[None]:
             for field, value in fields.items()
             if field in kept
         )
-        if difference := next(filter(None, differences), ""):
-            if not vain(study)(connection):
-                raise _changed(study, difference)
+        difference = next(filter(None, differences), "")
+        if renew and (difference or not kept) and vain(study)(connection):
             clear(study)(connection)
             kept = {}
+        elif difference:
+            raise _changed(study, difference)
         rows = [
             {"study": study, "field": field, "value": value, "pinned": time.time()}
             for field, value in fields.items()

@@ -12,7 +12,18 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.suites.item import Item, Split
-from db import completions, engines, evaluations, facts, ledger, notes, pins, proposals, schema
+from db import (
+    beginning,
+    completions,
+    engines,
+    evaluations,
+    facts,
+    ledger,
+    notes,
+    pins,
+    proposals,
+    schema,
+)
 from db.facts import Frozen, Served
 from db.pins import JudgeRole
 from db.records import (
@@ -201,13 +212,22 @@ class Store:
 
     # what a study and a server are
 
-    async def pin(self, study: str, fields: Mapping[str, Any]) -> None:
+    async def pin(self, study: str, fields: Mapping[str, Any], *, renew: bool = False) -> None:
         """Write down what a study is; later compare.
+
+        Args:
+            study: Whose fields.
+            fields: What it is.
+            renew: Begin a study anew that is still in vain; for whoever holds its lock.
 
         Raises:
             StudyError: A field differs from what the study's first search pinned.
         """
-        await self._writer.run(pins.pin(study, fields))
+        await self._writer.run(pins.pin(study, fields, renew=renew))
+
+    def vain(self, study: str) -> bool:
+        """Tell whether a study holds no answer and no trial."""
+        return self.read(beginning.vain(study))
 
     def pins(self, study: str) -> dict[str, Any]:
         """Return a study's pins; empty for one never searched."""

@@ -41,8 +41,10 @@ async def remedy(endpoint: Endpoint, fault: str) -> str:
 
 async def _elsewhere(spec: EndpointSpec) -> str:
     """Return the address nearby under which the server lists models; empty if there is none."""
-    parts = urlsplit(spec.base_url)
-    for url in (f"{spec.base_url.rstrip('/')}/v1", f"{parts.scheme}://{parts.netloc}/v1"):
+    parts, here = urlsplit(spec.base_url), spec.base_url.rstrip("/")
+    for url in (f"{here}/v1", f"{parts.scheme}://{parts.netloc}/v1"):
+        if url == here:
+            continue
         other = Endpoint(replace(spec, base_url=url))
         try:
             if await other.models():

@@ -175,7 +175,8 @@ async def _session(
 
     judge = judged(form.judge)
     report = judged(form.report_judge) if form.report_judge else None
-    await store.pin(settings.study, pins_of(settings, suite, space, judge, report))
+    pins = pins_of(settings, suite, space, judge, report)
+    await store.pin(settings.study, pins, renew=True)  # the lock is ours
     scaling = _scaling(settings, store, judge, "judge")
     report_scaling = _scaling(settings, store, report, "report_judge")
     await store.add_prompts(prompts.library())
@@ -282,7 +283,9 @@ def budget_of(
     form, prices = settings.form.budget, tariff_of(settings, store)
     spent, unseen = store.spent(settings.study), store.unknown(settings.study)
     # A request whose end nobody saw, for our process was killed, may well have been charged.
-    charged = sum(u.calls * prices.expected(u.model, u.role) for u in unseen)
+    # Nor is the price of a model known that is not in the settings any more.
+    known = [u for u in unseen if u.model in settings.models]
+    charged = sum(u.calls * prices.expected(u.model, u.role) for u in known)
     calls = spent.audited.calls if audit else spent.searched.calls
     return Budget(
         limits_of(settings, store),

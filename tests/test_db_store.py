@@ -229,26 +229,38 @@ async def test_a_study_that_brought_nothing_takes_new_settings(store: Store) -> 
     await store.settle(replace(attempt(), outcome="connection"), None)
     await store.begin("s", "search", "a", "a", MOA, "baseline")
     searched(store, trials=0)
-    await store.pin("s", {"seed": 1})
+    await replied(store)  # an audit may have asked, and every study uses it
+    await store.pin("s", {"seed": 1}, renew=True)
     assert store.pins("s") == {"seed": 1}
     assert store.evaluations("s") == []
-    await store.claim(attempt("2", study="other"))
-    await store.settle(replace(attempt("2", study="other"), outcome="ok"), completion())
-    await store.pin("s", {"seed": 2})  # nor does another study's reply bind it
 
 
-@pytest.mark.parametrize("brought", ["reply", "answer", "trial"])
+async def test_only_who_holds_its_lock_begins_a_study_anew(store: Store) -> None:
+    await store.pin("s", {"seed": 0})
+    begun = await store.begin("s", "search", "a", "a", MOA, "baseline")
+    assert store.vain("s")
+    with pytest.raises(StudyError, match="`seed` was 0 and is now 1"):
+        await store.pin("s", {"seed": 1})
+    assert [one.id for one in store.evaluations("s")] == [begun.id]
+
+
+async def test_what_an_audit_froze_before_the_first_search_does_not_bind_it(store: Store) -> None:
+    await store.freeze("s", {"a": (Served("local", "a"), ModelFacts(1000))})
+    await store.pin("s", {"seed": 0}, renew=True)
+    assert store.frozen("s") == {}
+
+
+@pytest.mark.parametrize("brought", ["answer", "trial"])
 async def test_a_study_that_brought_anything_stays_what_it_is(store: Store, brought: str) -> None:
     await store.pin("s", {"seed": 0})
-    if brought == "reply":
-        await replied(store)
-    elif brought == "answer":
+    if brought == "answer":
         begun = await store.begin("s", "search", "a", "a", MOA, "baseline")
         await store.add(begun.id, item(), answer(), scores())
     else:
         searched(store, trials=1)
     with pytest.raises(StudyError, match="`seed` was 0 and is now 1"):
-        await store.pin("s", {"seed": 1})
+        await store.pin("s", {"seed": 1}, renew=True)
+    assert not store.vain("s")
 
 
 async def test_a_study_is_pinned_by_its_first_search(store: Store) -> None:
@@ -257,7 +269,6 @@ async def test_a_study_is_pinned_by_its_first_search(store: Store) -> None:
     await store.pin("s", pins)
     await store.pin("s", pins)
     assert store.pins("s") == pins
-    await replied(store)
     with pytest.raises(StudyError) as caught:
         await store.pin("s", {**pins, "new": 1, "suite": {"name": "日本語", "digest": "2"}})
     line = 'study \'s\': `suite.digest` was "1" and is now "2"; '
@@ -270,7 +281,6 @@ async def test_a_study_is_pinned_by_its_first_search(store: Store) -> None:
 
 async def test_a_long_pin_is_shown_short(store: Store) -> None:
     await store.pin("s", {"prompts": ["あ" * 500]})
-    await replied(store)
     with pytest.raises(StudyError) as caught:
         await store.pin("s", {"prompts": ["い" * 500]})
     assert len(str(caught.value)) < 250

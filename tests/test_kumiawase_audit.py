@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from data.observer import Silent
 from db.store import Store
 from kumiawase.settings import load
-from kumiawase.wiring import budget_of
+from kumiawase.wiring import budget_of, open_session
 from tests.support import program
+from tests.support.rows import MOA, attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +97,48 @@ def test_a_budget_ends_it_with_3_and_bad_input_with_2(audited: Audited, tmp_path
     choices = program.run(tmp_path, "audit", "--reference", "rakuda", "none.jsonl")
     assert choices.code == 2
     assert "choices between two answers" in choices.err
+
+
+async def test_an_audit_leaves_a_study_alone_that_has_brought_nothing(
+    audited: Audited, tmp_path: Path
+) -> None:
+    """Neither a search that has just begun nor one that found no server is the worse for it."""
+
+    def edited(url: str, most: int) -> Path:
+        changes = {"max_tokens": {"judge": most}}
+        return program.prepare(tmp_path, program.settings(url, **changes))
+
+    async with open_session(load(edited("http://127.0.0.1:9/v1", 700)), Silent()) as searching:
+        store = searching.store
+        await store.begin("default", "search", "a", "a", MOA, "baseline")
+        pins = store.pins("default")
+        edited(audited.pool.url, 800)
+        done = await asyncio.to_thread(program.run, tmp_path, "audit", "-n", "1")
+        assert "audit of 3 answers: 3 to be given first" in done.err
+        assert done.code in (0, 1), done.err
+        assert store.pins("default") == pins
+        assert len(store.evaluations("default")) == 1
+    async with open_session(load(edited(audited.pool.url, 900)), Silent()) as searching:
+        assert searching.store.pins("default")["judge"]["parts"]["max_tokens"] == 900
+
+
+def test_every_turn_to_be_given_first_is_announced(audited: Audited, tmp_path: Path) -> None:
+    config = program.prepare(tmp_path, program.settings(audited.pool.url))
+    turns = [[f"{n}番目の質問です。", "では、その続きは。"] for n in range(4)]
+    rows = ({"id": f"t{n}", "category": "会話", "turns": two} for n, two in enumerate(turns))
+    suite = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    config.with_name("questions.jsonl").write_text(suite, encoding="utf-8")
+    said = program.run(tmp_path, "audit", "-n", "2").err
+    role = "select count(*) from attempts where role = 'aggregator'"
+    assert "audit of 6 answers: 12 to be given first, " in said
+    assert program.query(tmp_path, role) == [(12,)]
+
+
+async def test_what_a_model_left_unfinished_that_is_gone_costs_nothing(
+    audited: Audited, tmp_path: Path
+) -> None:
+    settings = load(program.prepare(tmp_path, program.settings(audited.pool.url)))
+    with Store.open(settings.storage) as store:
+        await store.claim(attempt(study=settings.study, model="gone"))
+        found = budget_of(settings, store)
+    assert (found.spent, found.usd) == (1, 0.0)

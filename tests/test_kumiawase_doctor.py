@@ -140,6 +140,21 @@ async def test_a_wrong_path_is_told_with_the_right_one(
     assert f"404: Not Found; set base_url: {fake.url} (all 2 models)" in result.stdout
 
 
+async def test_an_address_that_is_set_already_is_no_remedy(tried: Doctor, tmp_path: Path) -> None:
+    async def routed(request: web.Request) -> web.StreamResponse:
+        if request.path == "/v1/models":
+            return web.json_response({"data": [{"id": "a"}, {"id": "b"}]})
+        return web.json_response({"error": {"message": "model is not loaded"}}, status=404)
+
+    async with fake_endpoint() as fake:
+        fake.default = routed
+        result = await tried(written(tmp_path, f"{fake.url}/", a={}, b={}))
+    assert result.exit_code == 1
+    assert "set base_url" not in result.stdout
+    remedy = rf"mend base_url of endpoint e \({fake.url}/?\), or served_name"
+    assert re.search(remedy, result.stdout)
+
+
 async def test_a_key_that_is_wanted_is_asked_for(tried: Doctor, tmp_path: Path) -> None:
     async with fake_endpoint() as fake:
         fake.default = sends({"error": "no key"}, 401)

@@ -172,6 +172,9 @@ def test_a_template_that_nobody_filled_in_is_written_over() -> None:
         text = servers.compose((), openai=openai)
         assert servers.untouched(text)
         assert not servers.untouched(text.replace("my-model", "mine"))
+    text = servers.compose((), openai=True, openai_url="http://gateway/v1")
+    assert servers.untouched(text, "http://gateway/v1")
+    assert not servers.untouched(text, "http://another/v1")
     found = Found("local", "http://127.0.0.1:8000/v1", ({"id": "akane-7b"},))
     assert not servers.untouched(servers.compose((found,), openai=False))
 

@@ -118,10 +118,11 @@ class Auditor:
         return len(self._forecast.keys)
 
     async def _studied(self) -> list[Given]:
-        """Return the answers that the judge scored in its study, none before its first search."""
-        settings, pins = self._settings, self._store.pins(self._settings.study)
-        if not pins:
+        """Return the answers that the judge scored in its study, if that has brought anything."""
+        settings = self._settings
+        if self._store.vain(settings.study):
             return []
+        pins = self._store.pins(settings.study)
         forms = (settings.form.judge, settings.form.report_judge)
         judge, report = (self._gated(form) if form else None for form in forms)
         assert judge is not None
@@ -152,6 +153,8 @@ class Auditor:
             for item in chosen
             if (item.id, self._author(ensemble)) not in known
         ]
+        # A forecast knows a first turn only: the others hold the answer to it.
+        before += sum(len(one.item.turns) - 1 for one in lacking)
         await self._announce([*kept, *lacking], items, before)
         given = await self._answers(alone, chosen, self._completions)
         if not given:

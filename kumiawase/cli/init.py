@@ -67,7 +67,7 @@ def _untouched(config: Path) -> bool:
     from kumiawase.drafts import servers
 
     try:
-        return servers.untouched(config.read_text(encoding="utf-8"))
+        return servers.untouched(config.read_text(encoding="utf-8"), _openai())
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -131,9 +131,15 @@ async def _unlisted(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [{"id": reply.served or ANY_NAME}]
 
 
-def untouched(text: str) -> bool:
-    """Tell whether a file is the template that `compose` makes of nothing, as it was written."""
-    return any(text == compose((), openai=openai) for openai in (False, True))
+def untouched(text: str, openai_url: str = "") -> bool:
+    """Tell whether a file is the template that `compose` makes of nothing, as it was written.
+
+    Args:
+        text: What it holds.
+        openai_url: Where OpenAI may have been reached then, if not at its own address.
+    """
+    addresses = ("", draft.OPENAI, openai_url)
+    return any(text == compose((), openai=bool(url), openai_url=url) for url in addresses)
 
 
 def compose(found: Sequence[Found], *, openai: bool, openai_url: str = "") -> str:
