@@ -76,7 +76,10 @@ class World:
         self._hard = _DIFFICULTY * self._noise("difficulty")
         self._ruled = np.array([1 - 0.5 * bool(i.rubric) if i.rule else 0.0 for i in self._items])
         every = set(self._names)
-        alone = (o for o in known if not o.ensemble.layers and o.scores.keys() == every)
+        baselines = [
+            o for o in known if o.origin == "baseline"
+        ]  # not a trial at another temperature
+        alone = (o for o in baselines if not o.ensemble.layers and o.scores.keys() == every)
         self._known = {
             o.ensemble.aggregator.model: _margins([o.scores[name] for name in self._names])
             for o in alone

@@ -13,7 +13,7 @@ import click
 from tests.soak import faults, kills, machine, neighbours, processes, silence
 from tests.soak.bars import Bar
 
-KILLS, TRIALS = 50, 34
+KILLS, TRIALS = 50, 42
 
 
 def _kills(folder: Path) -> list[Bar]:
