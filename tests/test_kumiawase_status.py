@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -92,7 +94,8 @@ def test_a_watch_without_a_terminal_prints_a_line_a_change_and_the_end(
 
     steps: Iterator[Callable[[], object]] = iter((list, begin, list, end))
 
-    def step() -> None:
+    def step(interrupted: Event) -> None:
+        assert not interrupted.is_set()
         next(steps)()
 
     monkeypatch.setattr(status, "_wait", step)
@@ -107,3 +110,15 @@ def test_a_watch_without_a_terminal_prints_a_line_a_change_and_the_end(
 class _Forecast:
     def to_json(self) -> dict[str, Any]:
         return {}
+
+
+def test_ctrl_c_is_not_lost_while_something_is_deleted() -> None:
+    class Deleted:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with status.interruptible() as interrupted:
+        Deleted()
+        assert interrupted.wait(60)
+        assert signal.getsignal(signal.SIGINT) is before  # for whoever cannot wait

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -40,10 +43,11 @@ def command(
         return
     found = _look(chosen)
     _show(found, as_json=as_json)
-    while watch and found.searching:
-        _wait()
-        found = _look(chosen)
-        _show(found, as_json=as_json)
+    with interruptible() as interrupted:
+        while watch and found.searching:
+            _wait(interrupted)
+            found = _look(chosen)
+            _show(found, as_json=as_json)
 
 
 def _look(chosen: Settings) -> Overview:
@@ -81,14 +85,14 @@ def _watch(chosen: Settings) -> None:
 
     found, out, told = _look(chosen), tables.console(), ""
     page = Live(console=out, screen=True, auto_refresh=False) if out.is_terminal else None
-    with page or nullcontext():
+    with page or nullcontext(), interruptible() as interrupted:
         while found.searching:
             if page is not None:
                 page.update(rendered(found, out.width), refresh=True)
             elif line(found) != told:
                 told = line(found)
                 click.echo(f"{_so_far(found)} {told}")
-            _wait()
+            _wait(interrupted)
             found = _look(chosen)
     _show(found, as_json=False)
 
@@ -99,7 +103,27 @@ def _so_far(found: Overview) -> str:
     return f"{duration(found.spent.seconds)} {found.spent.calls:,} calls;"
 
 
-def _wait() -> None:
-    import time
+def _wait(interrupted: Event) -> None:
+    if interrupted.wait(EVERY):
+        raise KeyboardInterrupt
 
-    time.sleep(EVERY)
+
+@contextmanager
+def interruptible() -> Iterator[Event]:
+    """Give what Ctrl-C sets, for the first time; the second time it is what it was.
+
+    As an exception it may come up where Python can only drop it: while an object is deleted.
+    """
+    import signal
+
+    before, event = signal.getsignal(signal.SIGINT), Event()
+
+    def interrupt(*_: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
